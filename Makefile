@@ -1,0 +1,86 @@
+# GNU make and Python >= 3.10 are all that this needs; `make help` lists what it does.
+# Options: PYTHON=python3.12  VENV=.venv  DATA=moons  ARGS="-k solvers"  JOBS=2  NOTEBOOKS="tutorials/03_*.ipynb"
+
+VENV ?= .venv
+JOBS ?= 2
+PY := $(VENV)/bin/python
+BASE := $(VENV)/.base-stamp
+DEMO := $(VENV)/.demo-stamp
+FULL := $(VENV)/.full-stamp
+NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A Python that was asked for by name is used or refused; otherwise the first that is new enough.
+ifeq ($(origin PYTHON),undefined)
+PYTHONS := python3 python python3.13 python3.12 python3.11 python3.10
+else
+PYTHONS := "$(PYTHON)"
+endif
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test quick lab course doctor clean distclean
+
+help:
+	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
+	@echo "make lab      open the course in JupyterLab"
+	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"
+	@echo "make quick    run the tests, without notebooks and slow ones"
+	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
+	@echo "make doctor   check this computer and say how to mend what is wrong"
+	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
+
+demo: $(DEMO)
+	@$(ONE_THREAD) $(PY) -m minicm demo $(if $(DATA),--data "$(DATA)")
+
+test: $(FULL)
+	$(ONE_THREAD) $(PY) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+
+quick: $(FULL)
+	$(ONE_THREAD) $(PY) -m pytest tests -n $(JOBS) --dist loadscope -m "not slow" $(ARGS)
+
+lab: $(FULL)
+	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials
+
+course: $(FULL)
+	$(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
+
+doctor: $(FULL)
+	@$(ONE_THREAD) $(PY) -m minicm doctor
+
+clean:
+	rm -rf out build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -path "./$(VENV)" -prune -o \( -name __pycache__ -o -name .ipynb_checkpoints \) -type d -print | \
+		while IFS= read -r folder; do rm -rf "$$folder"; done
+
+distclean: clean
+	rm -rf "$(VENV)"
+
+# A stamp is written after an installation that succeeded, and holds the folder it was made for: an environment
+# that was moved or copied together with the repository would import minicm from the old place.
+ifneq ($(shell cat $(DEMO) 2>/dev/null),$(CURDIR))
+.PHONY: $(DEMO)
+endif
+
+$(BASE):
+	@if $(PY) -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null; then touch $@; exit 0; fi; \
+	for python in $(PYTHONS); do \
+		if "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+			echo "making $(VENV) with $$python"; \
+			"$$python" -m venv --clear $(VENV) && touch $@ && exit 0; \
+			rm -rf "$(VENV)"; \
+			echo "minicm: $$python cannot make a virtual environment (on Debian and Ubuntu: apt install python3-venv)" >&2; \
+			exit 1; \
+		fi; \
+	done; \
+	echo "minicm: needs Python 3.10 or newer, tried: $(subst ",,$(PYTHONS)); name one with make PYTHON=..." >&2; exit 1
+
+$(DEMO): pyproject.toml constraints.txt | $(BASE)
+	@echo "installing minicm and torch into $(VENV): once, may take some minutes"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@echo "installed"
+	@printf '%s' "$(CURDIR)" >$@
+
+$(FULL): $(DEMO)
+	@echo "installing what the notebooks and tests need into $(VENV): once, may take a minute"
+	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,test]"
+	@echo "installed"
+	@touch $@

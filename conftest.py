@@ -1,0 +1,34 @@
+"""What pytest needs to know about the whole repository: notebooks, and tests that need a GPU."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent
+# What nbgrader generates; students' copies are neither ours nor executed.
+collect_ignore_glob = [
+    f"tutorials/assignments/{made}/*" for made in ("release", "submitted", "autograded", "feedback")
+] + ["*.ipynb_checkpoints*"]
+
+
+def pytest_configure():
+    # A notebook's kernel is a process of its own: without this it would import an installed minicm, not this one.
+    paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+
+
+def pytest_collectstart(collector):
+    if hasattr(collector, "skip_compare"):  # nbval's notebooks: warnings of other packages carry process ids
+        collector.skip_compare += ("stderr",)
+
+
+def pytest_collection_modifyitems(items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs CUDA, and there is none here"))

@@ -1,0 +1,232 @@
+"""Files: weights to share (safetensors), and all of a training run in one file, so that a run resumes bit for bit.
+
+A file is written under a temporary name, flushed to the disk and renamed: a reader finds the old file or the new one.
+A checkpoint is one file because of that: between two renames a crash could pair new weights with old moments.
+"""
+
+import io
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Stateful", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
+
+_FORMAT = "minicm checkpoint 1"
+
+
+class Stateful(Protocol):
+    """What a checkpoint holds parts of: modules, optimizers, averages, and whatever else has these two methods."""
+
+    def state_dict(self) -> dict:
+        """Tensors, numbers and strings, nested in dicts and lists."""
+
+    def load_state_dict(self, state: dict) -> object:
+        """The inverse of `state_dict`."""
+
+
+def save_weights(model: nn.Module, path: str | os.PathLike, metadata: Mapping[str, str] | None = None) -> None:
+    """Write the model's parameters and buffers as safetensors, with metadata such as the command that made them.
+
+    Folders on the way are made.  Raises OSError, one line, when the file cannot be written; the old one then stays.
+    """
+    from safetensors.torch import save
+
+    tensors = {name: t.detach().cpu().clone().contiguous() for name, t in model.state_dict().items()}  # unties, too
+    _write(Path(path), save(tensors, {str(k): str(v) for k, v in (metadata or {}).items()}))
+
+
+def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, str]:
+    """The metadata of a file of `save_weights`, after its tensors are put into the model, cast to its dtype and device.
+
+    Raises FileNotFoundError, or ValueError, one line, for a damaged or foreign file or weights that do not fit; the
+    model is then unchanged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    _check_exists(path)
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise ValueError(f"expected weights in safetensors format in {path}, got {_one_line(error)}") from None
+    _check_fit(tensors, model.state_dict(), f"the weights in {path}")
+    model.load_state_dict(tensors)
+    return metadata
+
+
+def save_checkpoint(
+    path: str | os.PathLike,
+    *,
+    model: Stateful,
+    optimizer: torch.optim.Optimizer,
+    ema: Stateful | None = None,
+    extras: Mapping[str, Stateful] | None = None,
+    iteration: int,
+) -> None:
+    """Write one file with all that `load_checkpoint` needs to go on after `iteration`, the last one done.
+
+    iteration: Record.iteration of the latest update.  extras: more parts by name, such as a second average or a loss
+    with parameters of its own.  Folders on the way are made.
+    Raises OSError, one line, when the file cannot be written; an earlier checkpoint of that name then stays.
+    """
+    parts = {name: part.state_dict() for name, part in _parts(model, optimizer, ema, extras).items()}
+    state = {
+        "format": _FORMAT,
+        "iteration": int(iteration),
+        "optimizer_class": type(optimizer).__name__,
+        "parts": parts,
+    }
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    _load(buffer, f"what would be written to {path}")  # a file that cannot be read must not replace one that can
+    _write(Path(path), buffer.getbuffer())
+
+
+def load_checkpoint(
+    path: str | os.PathLike,
+    *,
+    model: Stateful,
+    optimizer: torch.optim.Optimizer,
+    ema: Stateful | None = None,
+    extras: Mapping[str, Stateful] | None = None,
+) -> int:
+    """The iteration to go on with, `start` of `fit` and of the batches, after the parts are put back as saved.
+
+    Give the same parts as were saved.  Nothing in the file is executed: it is read with weights_only=True.
+    Raises FileNotFoundError, or ValueError, one line, for a damaged or foreign file, or one that does not fit; the
+    parts are then unchanged.
+    """
+    path = Path(path)
+    state = _read(path)
+    parts = _parts(model, optimizer, ema, extras)
+    if parts.keys() != state["parts"].keys():
+        raise ValueError(f"expected the parts {_names(state['parts'])} that {path} holds, got {_names(parts)}")
+    if state["optimizer_class"] != type(optimizer).__name__:
+        raise ValueError(f"expected {state['optimizer_class']}, as saved in {path}, got {type(optimizer).__name__}")
+    for name, part in parts.items():
+        check = _check_groups if isinstance(part, torch.optim.Optimizer) else _check_fit
+        check(state["parts"][name], part.state_dict(), f"{name} in {path}")
+    for name, part in parts.items():
+        part.load_state_dict(state["parts"][name])
+    return state["iteration"] + 1
+
+
+def _parts(
+    model: Stateful, optimizer: Stateful, ema: Stateful | None, extras: Mapping[str, Stateful] | None
+) -> dict[str, Stateful]:
+    parts = {"model": model, "optimizer": optimizer} | ({} if ema is None else {"ema": ema})
+    if taken := parts.keys() & (extras or {}).keys():
+        raise ValueError(f"expected extras with names of their own, got {_names(taken)}")
+    return parts | dict(extras or {})
+
+
+def _write(path: Path, data: bytes | memoryview) -> None:
+    """Put data into the file at once: a reader, or a crash at any moment, sees the old content or all of the new."""
+    part = path.with_name(path.name + ".part")  # in the same folder, where a rename is atomic; reused after a crash
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(part, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())  # the content must reach the disk before the name does
+            os.replace(part, path)
+        except BaseException:  # Ctrl-C as well
+            part.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError)  # only mkdir says so
+        reason = "a file is where its folder should be" if in_the_way else error.strerror or _one_line(error)
+        raise OSError(f"cannot write {path}: {reason}; choose a folder that can be written") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last through a power cut; only POSIX opens folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a checkpoint, on the CPU, after its outline is found right."""
+    _check_exists(path)
+    with open(path, "rb") as file:
+        state = _load(file, str(path))
+    kinds = {"format": str, "iteration": int, "optimizer_class": str, "parts": dict}
+    if not (isinstance(state, dict) and all(isinstance(state.get(key), kind) for key, kind in kinds.items())):
+        raise ValueError(f"expected a checkpoint of minicm in {path}, got another file of torch.save")
+    if state["format"] != _FORMAT:
+        raise ValueError(f"expected the format '{_FORMAT}' in {path}, got '{state['format']}'")
+    return state
+
+
+def _load(file: BinaryIO, what: str) -> object:
+    """What torch.save wrote into file, checksums included; ValueError for anything else, and no code in it is run."""
+    try:
+        if damaged := zipfile.ZipFile(file).testzip():  # torch.load does not look at the checksums
+            raise ValueError(f"damaged data in {damaged}")
+        file.seek(0)
+        return torch.load(file, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:  # its text advises to unpickle without the guard
+        reason = "objects that are not tensors, numbers or strings; they were not loaded, for they can run code"
+    except Exception as error:  # damaged and foreign files fail in many ways
+        reason = _one_line(error)
+    raise ValueError(f"expected a whole checkpoint of minicm in {what}, got {reason}")
+
+
+def _check_exists(path: Path) -> None:
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a file {path}, found {'a folder' if path.is_dir() else 'none'}")
+
+
+def _check_fit(found: object, expected: object, what: str) -> None:
+    """Raise ValueError unless both hold tensors of the same names and shapes."""
+    found, expected = dict(_shapes(found)), dict(_shapes(expected))
+    missing, foreign = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if missing or foreign:
+        raise ValueError(f"{what} do not fit: missing {_names(missing)}; unexpected {_names(foreign)}")
+    wrong = [f"{name} {expected[name]}, got {found[name]}" for name in expected if found[name] != expected[name]]
+    if wrong:
+        more = " (and more)" if len(wrong) > 1 else ""
+        raise ValueError(f"{what} do not fit: expected {wrong[0]}{more}; build the model as it was when saved")
+
+
+def _check_groups(found: object, expected: dict, what: str) -> None:
+    """Raise ValueError unless both optimizer states list groups of the same sizes."""
+    try:
+        sizes = [len(group["params"]) for group in found["param_groups"]]
+    except (TypeError, KeyError):
+        raise ValueError(f"expected the state of an optimizer as {what}, got {type(found).__name__}") from None
+    wanted = [len(group["params"]) for group in expected["param_groups"]]
+    if sizes != wanted:
+        raise ValueError(f"{what} does not fit: expected groups of {wanted} parameters, got {sizes}")
+
+
+def _shapes(state: object, name: str = "") -> Iterator[tuple[str, tuple | None]]:
+    """(dotted name, shape) of every leaf; None for the shape of what is no tensor."""
+    if isinstance(state, Mapping):
+        for key, value in state.items():
+            yield from _shapes(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, tuple(state.shape) if isinstance(state, Tensor) else None
+
+
+def _names(names: object) -> str:
+    names = sorted(map(str, names))
+    return (", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)) or "nothing"
+
+
+def _one_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:100]}" if lines else type(error).__name__

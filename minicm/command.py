@@ -1,0 +1,37 @@
+"""How every command of minicm ends: 0 done, 1 a finding, 2 a wrong input told in one line, 130 stopped by hand."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+__all__ = ["Parser", "report"]
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse's parser, which raises ValueError instead of printing its usage, so that errors stay one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise ValueError with argparse's words and where to read more."""
+        raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+def report(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
+    """The exit code of command(argv): its own (None is 0), or 2 and one line on stderr for what it refused.
+
+    Only errors that an input or a machine can cause are turned into a line: ValueError, OSError, FloatingPointError
+    and a package that is missing.  Anything else is our fault and keeps its traceback.
+    """
+    try:
+        return command(argv) or 0
+    except KeyboardInterrupt:
+        print("minicm: stopped", file=sys.stderr)
+        return 130
+    except ModuleNotFoundError as error:
+        text = f"the package {error.name} is missing: `minicm doctor` says how to mend it"
+    except OSError as error:
+        text = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
+    except (ValueError, FloatingPointError) as error:
+        text = str(error)
+    print("minicm: error:", " ".join(text.split()), file=sys.stderr)
+    return 2

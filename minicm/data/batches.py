@@ -1,0 +1,44 @@
+"""Endless batches whose k-th depends on nothing but (seed, k): a run that stops at k goes on from start=k."""
+
+from collections.abc import Iterator
+from itertools import count
+
+import torch
+from torch import Tensor
+
+from ..shapes import Sampler
+from ..training import fold
+
+__all__ = ["batches", "of_points"]
+
+_DATA = 3  # the stream that is data's: from the loss's stream, the noise in x0 would repeat in ε
+
+
+def batches(sampler: Sampler, batch_size: int, *, seed: int = 0, start: int = 0) -> Iterator[Tensor]:
+    """Batches start, start + 1, ... without end, each (batch_size, *S) in data units on the CPU.
+
+    Raises ValueError, at the call, unless batch_size >= 1 and start >= 0.
+    """
+    if batch_size < 1 or start < 0:
+        raise ValueError(f"expected batch_size >= 1 and start >= 0, got {batch_size} and {start}")
+    return (sampler(batch_size, torch.Generator().manual_seed(fold(seed, k, _DATA))) for k in count(start))
+
+
+def of_points(points: Tensor, batch_size: int, *, seed: int = 0, start: int = 0) -> Iterator[Tensor]:
+    """The same from a finite data set (N, *S), drawn with replacement; batches have its dtype and device.
+
+    Raises ValueError as `batches` does, and for a data set that is empty or holds NaN or infinity.
+    """
+    if points.ndim == 0 or points.numel() == 0:
+        raise ValueError(f"expected at least one data point, shape (N, *S), got shape {tuple(points.shape)}")
+    if not points.isfinite().all():
+        raise ValueError(f"expected finite data, got NaN or infinity in {_bad_rows(points)} of {len(points)} points")
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        return points[torch.randint(len(points), (n,), generator=generator).to(points.device)]
+
+    return batches(draw, batch_size, seed=seed, start=start)
+
+
+def _bad_rows(points: Tensor) -> int:
+    return int((~points.isfinite()).reshape(len(points), -1).any(1).sum())

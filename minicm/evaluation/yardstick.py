@@ -1,0 +1,182 @@
+"""Quality in units of the noise floor: distance(samples, truth) / distance(truth, truth).
+
+Both distances are between sets of equal size.  Energy distances are means over all pairs of blocks of 5000 points: the
+same number on average as between two such blocks, whose luck alone moves it by a factor of three, with a quarter of the
+scatter.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from statistics import mean, median
+
+import torch
+from torch import Tensor
+
+from ..oracles import GaussianMixture
+from ..shapes import Sampler
+from ..training import fold
+from .classifier import c2st
+from .projections import directions, mean_distance, mean_distance_between, project, sliced_w2
+from .rows import rows
+from .truth import far_floor, far_fraction, mode_coverage
+
+__all__ = ["Floor", "Floors", "Quality", "Yardstick", "evaluate_points", "noise_floor"]
+
+_TRUTH, _DIRECTIONS, _PAIRS = 101, 102, 103  # streams of one seed, apart from those that samples are drawn from
+_BLOCK = 5000  # points; sets of 20 000 make four blocks
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A distance between independent pairs of true sets: its median and range."""
+
+    median: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.median:.3g} [{self.low:.2g}, {self.high:.2g}]"
+
+
+def noise_floor(
+    metric: Callable[[Tensor, Tensor], float], sampler: Sampler, n: int = 20_000, *, pairs: int = 7, seed: int = 0
+) -> Floor:
+    """The metric between two independent true sets of n, over so many pairs: what no model can be expected to beat.
+
+    metric: such as `energy_distance`, or a lambda around one that takes more arguments.
+    Raises ValueError unless pairs >= 1.
+    """
+    _check_pairs(pairs)
+    return _floor([metric(*_pair(sampler, n, seed, k)) for k in range(pairs)])
+
+
+@dataclass(frozen=True)
+class Quality:
+    """One set of samples against the truth; far, modes and total_variation are None where no mixture is known."""
+
+    ed: float  # energy distance of 5000 points from 5000, data units
+    sw2: float  # sliced Wasserstein distance, data units
+    c2st: float  # held-out accuracy, floor ½
+    ed_over_floor: float
+    sw2_over_floor: float
+    far: float | None = None  # fraction beyond 3 std of every mode, floor .0111 in the plane
+    modes: int | None = None  # those with more than a tenth of their mass
+    total_variation: float | None = None  # of the modes' weights
+
+    def __str__(self) -> str:
+        text = f"ED {self.ed_over_floor:.2f} floors, SW2 {self.sw2_over_floor:.2f} floors, C2ST {self.c2st:.3f}"
+        return text if self.modes is None else f"{text}, far {self.far:.3f}, {self.modes} modes"
+
+
+@dataclass(frozen=True)
+class Floors:
+    """What `Quality` is between true sets."""
+
+    ed: Floor
+    sw2: Floor
+    c2st: float = 0.5
+    far: float | None = None
+
+    def __str__(self) -> str:
+        text = f"floors: ED {self.ed}, SW2 {self.sw2}, C2ST {self.c2st}"
+        return text if self.far is None else f"{text}, far {self.far:.4f}"
+
+
+class Yardstick:
+    """One fixed true set of n points and fixed directions; `floor` says what the distances are between true sets.
+
+    Build it once for a data set and measure many models with it.  mixture: the exact law, if it is a GaussianMixture,
+    for the modes.  Everything depends on (sampler, n, num_projections, floor_pairs, seed) alone.
+    Raises ValueError unless n >= 2, num_projections >= 1, floor_pairs >= 1 and the sampler's points are finite.
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        n: int = 20_000,
+        *,
+        num_projections: int = 128,
+        floor_pairs: int = 7,
+        seed: int = 0,
+        mixture: GaussianMixture | None = None,
+    ) -> None:
+        _check_pairs(floor_pairs)
+        self.n, self.seed, self.mixture = n, seed, mixture
+        self.truth = sampler(n, torch.Generator().manual_seed(fold(seed, _TRUTH)))
+        points = rows(self.truth)
+        generator = torch.Generator().manual_seed(fold(seed, _DIRECTIONS))
+        self._directions = directions(points.shape[1], num_projections, generator)
+        self._truth = self._summary(points)
+        pairs = [[self._summary(rows(x)) for x in _pair(sampler, n, seed, k)] for k in range(floor_pairs)]
+        self.floor = Floors(
+            ed=_floor([_ed(a, b) for a, b in pairs]),
+            sw2=_floor([sliced_w2(a.sorted, b.sorted) for a, b in pairs]),
+            far=None if mixture is None else far_floor(points.shape[1]),
+        )
+
+    def measure(self, x: Tensor) -> Quality:
+        """Quality of n samples (n, *S) in random order.
+
+        Raises ValueError for another n, since floors fall with n; for another event shape; for NaN or infinity.
+        """
+        if len(x) != self.n:
+            raise ValueError(
+                f"expected {self.n} samples, as many as the floors are for, got {len(x)}: set Yardstick's n"
+            )
+        if x.shape[1:] != self.truth.shape[1:]:
+            raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got {tuple(x.shape)}")
+        found = self._summary(rows(x))
+        ed, sw2 = _ed(found, self._truth), sliced_w2(found.sorted, self._truth.sorted)
+        quality = Quality(
+            ed=ed,
+            sw2=sw2,
+            c2st=c2st(x, self.truth, seed=self.seed),
+            ed_over_floor=ed / self.floor.ed.median,
+            sw2_over_floor=sw2 / self.floor.sw2.median,
+        )
+        return quality if self.mixture is None else _with_modes(quality, x, self.mixture)
+
+    def _summary(self, points: Tensor) -> "_Summary":
+        blocks = points.tensor_split(max(1, len(points) // _BLOCK))
+        within = mean(mean_distance(project(block, self._directions), points.shape[1]) for block in blocks)
+        return _Summary(project(points, self._directions), within, points.shape[1])
+
+
+def evaluate_points(
+    x: Tensor, sampler: Sampler, *, mixture: GaussianMixture | None = None, floor_pairs: int = 7, seed: int = 0
+) -> Quality:
+    """Quality of the samples x (n, *S) against the sampler's law, with the floors for n: a Yardstick used once."""
+    return Yardstick(sampler, len(rows(x)), floor_pairs=floor_pairs, seed=seed, mixture=mixture).measure(x)
+
+
+@dataclass(frozen=True)
+class _Summary:
+    """What the distances need of a sample set, computed once."""
+
+    sorted: Tensor  # (num_projections, n)
+    within: float  # E|x − x'| within blocks
+    dim: int
+
+
+def _ed(a: _Summary, b: _Summary) -> float:
+    return 2 * mean_distance_between(a.sorted, b.sorted, a.dim) - a.within - b.within
+
+
+def _with_modes(quality: Quality, x: Tensor, mixture: GaussianMixture) -> Quality:
+    modes = mode_coverage(x, mixture)
+    far = far_fraction(x, mixture)
+    return replace(quality, far=far, modes=modes.covered, total_variation=modes.total_variation)
+
+
+def _pair(sampler: Sampler, n: int, seed: int, index: int) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(fold(seed, _PAIRS, index))
+    return sampler(n, generator), sampler(n, generator)
+
+
+def _floor(values: list[float]) -> Floor:
+    return Floor(median(values), min(values), max(values))
+
+
+def _check_pairs(pairs: int) -> None:
+    if pairs < 1:
+        raise ValueError(f"expected at least one pair of true sets for the floor, got {pairs}")

@@ -1,0 +1,77 @@
+"""Diffusion training: a denoiser learns E[x0|x_t] by regression on x0.
+
+E w(t) ‖D(x_t, t) − x0‖², in the two weightings that matter here; on TrigFlow they are one and the same.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..paths import Path
+from ..shapes import Denoiser, like, per_sample
+from ..times import Law
+
+__all__ = ["DenoisingLoss", "VelocityLoss", "denoising_loss", "velocity_loss"]
+
+
+def denoising_loss(
+    model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path, sigma_data: float = 0.5
+) -> Tensor:
+    """(nsr² + σ_d²)/(nsr σ_d)² ‖D(x_t, t) − x0‖²/d, per sample; (B,), about 1 for an untrained network.
+
+    nsr = σ(t)/α(t).  d: elements per sample.  With EDM's scaling it is the plain squared error of F.
+    x0, eps: (B, *S).  t: (B,).
+    Source: Karras et al. 2022 (EDM), eq. 2 and table 1.
+    """
+    nsr = path.nsr(t)
+    weight = (nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2
+    error = model(path.mix(x0, eps, t), t) - x0
+    return per_sample(like(weight, x0) * error**2) / x0[0].numel()
+
+
+def velocity_loss(model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path) -> Tensor:
+    """‖v(x_t, t, D(x_t, t)) − v(x_t, t, x0)‖²/d, per sample; (B,), data units per time, squared.
+
+    v is `path.velocity`.  On TrigFlow this is ‖σ_d F − (cos t z − sin t x0)‖²/d = σ_d² `denoising_loss`; on the linear
+    path it is flow matching.
+    x0, eps: (B, *S).  t: (B,), with σ(t) > 0.
+    Source: Lu and Song 2024 (sCM), eq. 4; Lipman et al. 2023 (flow matching), eq. 9.
+    """
+    x = path.mix(x0, eps, t)
+    # v is affine in x0 with slope α̇ − σ̇ α/σ: the difference needs neither velocity
+    slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
+    return per_sample((like(slope, x) * (model(x, t) - x0)) ** 2) / x0[0].numel()
+
+
+@dataclass(frozen=True)
+class DenoisingLoss:
+    """`denoising_loss` with random noise and times: a `Loss`.
+
+    law: of the noise-to-signal ratio, data units; EDM's is log_normal(−1.2, 1.2).
+    """
+
+    path: Path
+    law: Law
+    sigma_data: float = 0.5
+
+    def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        t = self.path.time_at(self.law(len(x0), generator))
+        eps = torch.empty_like(x0).normal_(generator=generator)
+        return denoising_loss(model, x0, eps, t, path=self.path, sigma_data=self.sigma_data)
+
+
+@dataclass(frozen=True)
+class VelocityLoss:
+    """`velocity_loss` with random noise and times: a `Loss`.
+
+    law: of the noise-to-signal ratio, data units; the sCM paper's teacher on CIFAR-10 has log_normal(−1.2, 1.2).
+    """
+
+    path: Path
+    law: Law
+
+    def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        t = self.path.time_at(self.law(len(x0), generator))
+        eps = torch.empty_like(x0).normal_(generator=generator)
+        return velocity_loss(model, x0, eps, t, path=self.path)

@@ -1,0 +1,220 @@
+"""Discrete-time consistency losses; distillation and training are one formula.
+
+d( f(x_t, t), sg f⁻(x_s, s) ), where x_s is one solver step from x_t along the probability-flow ODE.  With a teacher
+the step follows its denoiser (distillation); without one, x0 itself stands in the denoiser's place (training).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from ..paths import Path
+from ..shapes import Denoiser, Distance, Loss, Step
+from ..solvers import ddim_step, heun_step, probability_flow
+from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, karras_grid, log_normal
+from .distances import pseudo_huber, squared
+
+__all__ = ["ConsistencyLoss", "TimePairs", "cd", "consistency_loss", "ct", "ect", "ict", "neighbours", "reciprocal_gap"]
+
+TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s < t
+
+
+def consistency_loss(
+    model: Denoiser,
+    x0: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    s: Tensor,
+    *,
+    path: Path,
+    teacher: Denoiser | None = None,
+    target: Denoiser | None = None,
+    step: Step | None = None,
+    distance: Distance = squared,
+) -> Tensor:
+    """d( f(x_t, t), sg f⁻(x_s, s) ), per sample; (B,).
+
+    x0, eps: (B, *S), data units and standard normal.  t, s: (B,), s < t.
+    teacher: the denoiser whose ODE leads from x_t to x_s; None: x0, so that x_s = α_s x0 + σ_s ε.
+    target: f⁻; None: the model itself.  No gradient ever flows through it.
+    step: the solver of that ODE, DDIM by default.
+    Source: Song et al. 2023 (consistency models), eq. 7 (distillation) and eq. 9 (training).
+    """
+    x_t = path.mix(x0, eps, t)
+    with torch.no_grad():
+        x_s = _along_ode(x_t, x0, eps, t, s, path, teacher, step)
+        with torch.random.fork_rng(_cuda_devices(x0)):  # both sides then draw the same dropout mask
+            aim = (target or model)(x_s, s)
+    return distance(model(x_t, t), aim)
+
+
+def _along_ode(
+    x_t: Tensor, x0: Tensor, eps: Tensor, t: Tensor, s: Tensor, path: Path, teacher: Denoiser | None, step: Step | None
+) -> Tensor:
+    if teacher is None and step is None:
+        return path.mix(x0, eps, s)  # where DDIM leads when the denoiser is the constant x0, without the rounding
+    denoise = teacher if teacher is not None else lambda x, t: x0
+    return (step or ddim_step(path))(probability_flow(denoise, path), x_t, t, s)
+
+
+def _cuda_devices(x: Tensor) -> list[torch.device]:
+    return [x.device] if x.is_cuda else []
+
+
+def one(t: Tensor, s: Tensor) -> Tensor:
+    """The weight 1, (B,)."""
+    return torch.ones_like(t)
+
+
+def reciprocal_gap(t: Tensor, s: Tensor) -> Tensor:
+    """1/(t − s), (B,): keeps the loss of order 1 as the pairs close up.  Source: Song and Dhariwal 2024, table 1."""
+    return 1 / (t - s)
+
+
+@dataclass(frozen=True)
+class ConsistencyLoss:
+    """`consistency_loss` with random noise and pairs of times: a `Loss`.
+
+    CD, CT, iCT and ECT are values of these fields: see `cd`, `ct`, `ict`, `ect`.
+    """
+
+    path: Path
+    pairs: TimePairs
+    teacher: Denoiser | None = None
+    target: Denoiser | None = None
+    step: Step | None = None
+    distance: Distance = squared
+    weight: Callable[[Tensor, Tensor], Tensor] = one
+
+    def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        t, s = self.pairs(len(x0), iteration, generator)
+        eps = torch.empty_like(x0).normal_(generator=generator)
+        value = consistency_loss(
+            model, x0, eps, t, s,
+            path=self.path, teacher=self.teacher, target=self.target, step=self.step, distance=self.distance,
+        )  # fmt: skip
+        return self.weight(t, s).to(value.dtype) * value
+
+
+def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor], Tensor] | None = None) -> TimePairs:
+    """Pairs of neighbouring levels of a decreasing grid that may depend on the iteration.
+
+    levels: iteration -> (N,), decreasing times.  probabilities: levels -> (N − 1,), how often each interval is drawn;
+    None: equally often.
+    """
+
+    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        device = None if generator is None else generator.device
+        grid = levels(iteration).to(device)
+        if probabilities is None:
+            index = torch.randint(len(grid) - 1, (batch,), generator=generator, device=device)
+        else:
+            index = torch.multinomial(probabilities(grid), batch, replacement=True, generator=generator)
+        return grid[index], grid[index + 1]
+
+    return draw
+
+
+def _levels(path: Path, rho: float) -> Callable[[int], Tensor]:
+    """N -> the N levels of the Karras grid between the ends of the path, as its own times."""
+    low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
+
+    @lru_cache(maxsize=16)
+    def levels(count: int) -> Tensor:
+        return path.time_at(karras_grid(count - 1, low, high, rho)).clamp(path.t_min, path.t_max)
+
+    return levels
+
+
+def cd(
+    path: Path,
+    teacher: Denoiser,
+    *,
+    target: Denoiser | None = None,
+    levels: int = 18,
+    step: Step = heun_step,
+    distance: Distance = squared,
+) -> Loss:
+    """Consistency distillation: neighbours on a Karras grid of `levels` levels, drawn equally often.
+
+    At best the student equals one pass of `step` over that grid with this teacher.
+    target: a moving average of the model (the paper, on ImageNet) or None for the model itself (on CIFAR-10).
+    Source: Song et al. 2023, Alg. 2; 18 levels and Heun on CIFAR-10.
+    """
+    grid = _levels(path, 7.0)(levels)
+    return ConsistencyLoss(path, neighbours(lambda iteration: grid), teacher, target, step, distance)
+
+
+def ct(
+    path: Path,
+    total: int,
+    *,
+    target: Denoiser | None = None,
+    first: int = 2,
+    last: int = 150,
+    distance: Distance = squared,
+) -> Loss:
+    """Consistency training: no teacher, and N(k) levels that grow from `first` to `last` + 1 over `total` iterations.
+
+    target: in the paper a moving average of the model with decay μ(k) (`times.ct_decay`).
+    Source: Song et al. 2023, Alg. 3 and appendix C.
+    """
+    grid = _levels(path, 7.0)
+    return ConsistencyLoss(
+        path, neighbours(lambda k: grid(ct_levels(k, total, first, last))), target=target, distance=distance
+    )
+
+
+def ict(
+    path: Path,
+    total: int,
+    *,
+    first: int = 10,
+    last: int = 1280,
+    mean: float = -1.1,
+    std: float = 2.0,
+    distance: Distance | None = None,
+) -> Loss:
+    """Improved consistency training: doubling levels, discretised log-normal times, weight 1/(t − s), no moving average.
+
+    distance: None for `pseudo_huber(.03)`, the paper's c for CIFAR-10, which also suits points in the plane.
+    Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).
+    """
+    grid = _levels(path, 7.0)
+    return ConsistencyLoss(
+        path,
+        neighbours(
+            lambda k: grid(ict_levels(k, total, first, last)),
+            lambda times: discretised_log_normal(path.nsr(times), mean, std),
+        ),
+        distance=distance or pseudo_huber(0.03),
+        weight=reciprocal_gap,
+    )
+
+
+def ect(
+    path: Path,
+    total: int,
+    *,
+    stages: int = 8,
+    q: float = 2.0,
+    law: Law | None = None,
+    distance: Distance | None = None,
+) -> Loss:
+    """Easy consistency tuning: log-normal t, partner s = r(t, stage), weight 1/(t − s); starts as diffusion training.
+
+    law: of the noise-to-signal ratio; None for log_normal(−1.1, 2).  distance: None for `pseudo_huber(.03)`.
+    Source: Geng et al. 2024 (ECT), sec. 3.
+    """
+    draw_nsr = law or log_normal(-1.1, 2.0)
+    low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
+
+    def pairs(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        nsr = draw_nsr(batch, generator).clamp(1.05 * low, high)  # so that s >= t_min is below t
+        partner = ect_time(nsr, ect_stage(iteration, total, stages), q).clamp(min=low)
+        return path.time_at(nsr), path.time_at(partner).clamp(min=path.t_min)
+
+    return ConsistencyLoss(path, pairs, distance=distance or pseudo_huber(0.03), weight=reciprocal_gap)

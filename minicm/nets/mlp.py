@@ -1,0 +1,92 @@
+"""A small network for points in the plane: F(u, c) = MLP([u, features(c)]).
+
+Two constants here decide whether few-step training in 2D works at all: the frequencies of the time features and the
+scale of the initial weights.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["MLP", "TimeFeatures"]
+
+
+class TimeFeatures(nn.Module):
+    """sin(w t) and cos(w t) for `count` frequencies w, geometric from `low` to `high`; (B,) -> (B, 2 count).
+
+    The frequencies stay low on purpose: continuous-time losses differentiate in t, each feature's derivative is its
+    frequency, and with ten times these values that derivative drowns the rest.
+    Source: Lu and Song 2024 (sCM), sec. 4.1, on the time embedding.
+    """
+
+    def __init__(self, count: int = 8, low: float = 0.1, high: float = 3.2) -> None:
+        super().__init__()
+        if count < 1 or not 0 < low <= high:
+            raise ValueError(f"expected count >= 1 and 0 < low <= high, got {count}, {low} and {high}")
+        frequencies = torch.logspace(math.log10(low), math.log10(high), count)
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, t: Tensor) -> Tensor:
+        """The features of t; unit: radians."""
+        angles = t[:, None] * self.frequencies.to(t.dtype)
+        return torch.cat([angles.sin(), angles.cos()], dim=1)
+
+    def tangent(self, t: Tensor, dt: Tensor) -> Tensor:
+        """The derivative of the features along dt; (B,), (B,) -> (B, 2 count)."""
+        w = self.frequencies.to(t.dtype)
+        angles = t[:, None] * w
+        return torch.cat([angles.cos(), -angles.sin()], dim=1) * (dt[:, None] * torch.cat([w, w]))
+
+
+class MLP(nn.Module):
+    """`depth` hidden layers of `width` SiLU units over points (B, dim) and time features.
+
+    The weights start normal with gain 1.7 (last layer .3).  With torch's default, smaller initialisation the network
+    starts linear, and since the preconditioning has removed the linear part of the target, F = 0 is a saddle that a
+    symmetric data set never leaves.
+    Safe under forward-mode differentiation.  Raises ValueError if a point is not (B, dim).
+    """
+
+    def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None) -> None:
+        super().__init__()
+        if min(dim, width, depth) < 1:
+            raise ValueError(f"expected dim, width and depth >= 1, got {dim}, {width} and {depth}")
+        self.dim = dim
+        self.features = features if features is not None else TimeFeatures()
+        sizes = [dim + 2 * len(self.features.frequencies), *[width] * depth]
+        self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+        self.last = nn.Linear(width, dim)
+        for layer in self.hidden:
+            _init_normal(layer, 1.7)
+        _init_normal(self.last, 0.3)
+
+    def forward(self, u: Tensor, c: Tensor) -> Tensor:
+        """F(u, c): u (B, dim), c (B,) -> (B, dim)."""
+        if u.ndim != 2 or u.shape[1] != self.dim:
+            raise ValueError(f"expected points of shape (B, {self.dim}), got {tuple(u.shape)}")
+        h = torch.cat([u, self.features(c)], dim=1)
+        for layer in self.hidden:
+            h = nn.functional.silu(layer(h))
+        return self.last(h)
+
+    def with_tangent(self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
+        """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, dim).
+
+        Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
+        """
+        h, dh = torch.cat([u, self.features(c)], dim=1), torch.cat([du, self.features.tangent(c, dc)], dim=1)
+        for layer in self.hidden:
+            a = layer(h)
+            h = nn.functional.silu(a)
+            with torch.no_grad():
+                gate = torch.sigmoid(a)
+                dh = (dh @ layer.weight.T) * (gate + h * (1 - gate))  # silu'(a) = s + a s (1 - s)
+        with torch.no_grad():
+            dF = dh @ self.last.weight.T
+        return self.last(h), dF
+
+
+def _init_normal(layer: nn.Linear, gain: float) -> None:
+    nn.init.normal_(layer.weight, std=gain / math.sqrt(layer.in_features))
+    nn.init.zeros_(layer.bias)

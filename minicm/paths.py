@@ -1,0 +1,256 @@
+"""Gaussian paths from data to noise: x_t = α(t) x0 + σ(t) ε, with t growing from data to noise.
+
+The equation of this module is dx/dt = α̇ x0 + σ̇ ε: with the true x0 it is the slope of one sample's path, with
+E[x0|x_t] in its place it is the probability-flow ODE.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .shapes import Denoiser, like
+
+__all__ = ["VE", "VP", "Linear", "Path", "TrigFlow", "transport"]
+
+
+class Path(ABC):
+    """Five coefficients say which path it is; everything else follows from them, for any event shape.
+
+    t_min and t_max are the data end and the noise end of the times that models are trained and sampled on.
+    """
+
+    t_min: float
+    t_max: float
+
+    @abstractmethod
+    def alpha(self, t: Tensor) -> Tensor:
+        """α(t), the scale of the signal; (B,) -> (B,)."""
+
+    @abstractmethod
+    def sigma(self, t: Tensor) -> Tensor:
+        """σ(t), the scale of the noise, data units; (B,) -> (B,)."""
+
+    @abstractmethod
+    def d_alpha(self, t: Tensor) -> Tensor:
+        """dα/dt; (B,) -> (B,)."""
+
+    @abstractmethod
+    def d_sigma(self, t: Tensor) -> Tensor:
+        """dσ/dt; (B,) -> (B,)."""
+
+    @abstractmethod
+    def time_at(self, nsr: Tensor) -> Tensor:
+        """The t whose noise-to-signal ratio σ(t)/α(t) is nsr; (B,) -> (B,)."""
+
+    def nsr(self, t: Tensor) -> Tensor:
+        """σ(t)/α(t), the noise level that a VE path would show; (B,) -> (B,)."""
+        return self.sigma(t) / self.alpha(t)
+
+    def mix(self, x0: Tensor, eps: Tensor, t: Tensor) -> Tensor:
+        """x_t = α x0 + σ ε.
+
+        x0, eps: (B, *S), data units and standard normal.  t: (B,).  Returns (B, *S).
+        Raises ValueError if t is not (B,).
+        Source: Song et al. 2021 (score SDE), eq. 29 and 31; Lu and Song 2024 (sCM), eq. 3.
+        """
+        return like(self.alpha(t), x0) * x0 + like(self.sigma(t), x0) * eps
+
+    def noise(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
+        """ε = (x − α x0)/σ, the noise that leads from x0 to x; (B, *S), needs σ(t) > 0."""
+        return (x - like(self.alpha(t), x) * x0) / like(self.sigma(t), x)
+
+    def velocity(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
+        """dx/dt = α̇ x0 + σ̇ (x − α x0)/σ along this path.
+
+        With x0 = E[x0|x_t] this is the probability-flow ODE; with the true x0, the slope of that sample's path.
+
+        x, x0: (B, *S), data units.  t: (B,), with σ(t) > 0.  Returns (B, *S), data units per time.
+        Raises ValueError if t is not (B,).
+        Source: Song et al. 2021, eq. 13; Lipman et al. 2023 (flow matching), eq. 15.
+        """
+        return like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x) * self.noise(x, t, x0)
+
+    def denoised(self, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
+        """x0 = (σ̇ x − σ v)/(σ̇ α − σ α̇), the inverse of `velocity`; shapes as there."""
+        a, s, da, ds = (like(f(t), x) for f in (self.alpha, self.sigma, self.d_alpha, self.d_sigma))
+        return (ds * x - s * v) / (ds * a - s * da)
+
+    def prior(
+        self,
+        shape: tuple[int, ...],
+        generator: torch.Generator | None = None,
+        *,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> Tensor:
+        """σ(t_max) ε: the noise that sampling starts from.  It drops α(t_max) x0, as the papers do."""
+        eps = torch.randn(shape, generator=generator, device=device, dtype=dtype)
+        return self.sigma(torch.tensor(self.t_max, dtype=torch.float64)).item() * eps
+
+    def check_times(self, times: Tensor) -> Tensor:
+        """The same times in float64, after a check that they lie on this path.
+
+        Raises ValueError when one is not finite or lies outside [t_min, t_max], but for rounding.
+        """
+        times = torch.as_tensor(times, dtype=torch.float64)
+        slack = 1e-6 * self.t_max
+        if not ((times >= self.t_min - slack) & (times <= self.t_max + slack)).all():
+            raise ValueError(
+                f"expected times of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], got {times.tolist()}"
+            )
+        return times
+
+
+def _check_interval(low: float, high: float, names: str) -> None:
+    if not 0 < low < high < math.inf:
+        raise ValueError(f"expected 0 < {names.replace(',', ' <')}, got {low} and {high}")
+
+
+@dataclass(frozen=True)
+class VE(Path):
+    """Variance exploding, with time = noise level: x_t = x0 + t ε.  Source: Karras et al. 2022 (EDM), table 1."""
+
+    t_min: float = 0.002
+    t_max: float = 80.0
+
+    def __post_init__(self) -> None:
+        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return torch.zeros_like(t)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def time_at(self, nsr: Tensor) -> Tensor:
+        return nsr
+
+
+@dataclass(frozen=True)
+class VP(Path):
+    """Variance preserving: α = exp(−b(t)/2), σ² = 1 − α², b(t) = beta_d t²/2 + beta_min t.
+
+    Source: Song et al. 2021, appendix C; constants of Karras et al. 2022, table 1.
+    """
+
+    beta_d: float = 19.9
+    beta_min: float = 0.1
+    t_min: float = 1e-3
+    t_max: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+
+    def _exponent(self, t: Tensor) -> Tensor:
+        return self.beta_d * t**2 / 2 + self.beta_min * t
+
+    def _rate(self, t: Tensor) -> Tensor:
+        return self.beta_d * t + self.beta_min
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.exp(-self._exponent(t) / 2)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return torch.sqrt(-torch.expm1(-self._exponent(t)))  # sqrt(1 - α²), exact for small t
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return -self._rate(t) / 2 * self.alpha(t)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return self._rate(t) / 2 * self.alpha(t) ** 2 / self.sigma(t)
+
+    def time_at(self, nsr: Tensor) -> Tensor:
+        b = torch.log1p(nsr**2)
+        return 2 * b / (torch.sqrt(self.beta_min**2 + 2 * self.beta_d * b) + self.beta_min)  # no cancellation at b = 0
+
+
+@dataclass(frozen=True)
+class Linear(Path):
+    """Rectified flow: x_t = (1 − t) x0 + t ε.  Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, sec. 4.1."""
+
+    t_min: float = 0.001
+    t_max: float = 1.0
+
+    def __post_init__(self) -> None:
+        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return 1 - t
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return t
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return -torch.ones_like(t)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return torch.ones_like(t)
+
+    def time_at(self, nsr: Tensor) -> Tensor:
+        return nsr / (1 + nsr)
+
+
+@dataclass(frozen=True)
+class TrigFlow(Path):
+    """An arc of a circle: x_t = cos(t) x0 + sin(t) z with z = σ_d ε, t an angle in radians.
+
+    The ends are given as noise-to-signal ratios in data units, so that they mean the same as on VE:
+    t_min = arctan(nsr_min/σ_d) and t_max = arctan(nsr_max/σ_d) < π/2.
+    Source: Lu and Song 2024 (sCM), sec. 3, eq. 3 to 5.
+    """
+
+    sigma_data: float = 0.5
+    nsr_min: float = 0.002
+    nsr_max: float = 80.0
+
+    def __post_init__(self) -> None:
+        _check_interval(self.nsr_min, self.nsr_max, "nsr_min, nsr_max")
+        if not 0 < self.sigma_data < math.inf:
+            raise ValueError(f"expected sigma_data > 0, got {self.sigma_data}")
+
+    @property
+    def t_min(self) -> float:
+        return math.atan(self.nsr_min / self.sigma_data)
+
+    @property
+    def t_max(self) -> float:
+        return math.atan(self.nsr_max / self.sigma_data)
+
+    def alpha(self, t: Tensor) -> Tensor:
+        return torch.cos(t)
+
+    def sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_data * torch.sin(t)
+
+    def d_alpha(self, t: Tensor) -> Tensor:
+        return -torch.sin(t)
+
+    def d_sigma(self, t: Tensor) -> Tensor:
+        return self.sigma_data * torch.cos(t)
+
+    def time_at(self, nsr: Tensor) -> Tensor:
+        return torch.atan(nsr / self.sigma_data)
+
+
+def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
+    """The same denoiser, trained on `source`, read on `target`: D_target(x, t) = D_source(x α_s(u)/α_t(t), u).
+
+    u is the source time of equal noise-to-signal ratio, so both states are one VE sample up to scale.
+    x: (B, *S) on target; t: (B,) with α_t(t) > 0.  Returns (B, *S), data units.
+    Source: Karras et al. 2022, appendix B; Lu and Song 2024, eq. 29.
+    """
+
+    def moved(x: Tensor, t: Tensor) -> Tensor:
+        u = source.time_at(target.nsr(t))
+        return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)
+
+    return moved

@@ -1,0 +1,68 @@
+"""Few-step sampling with a consistency model: jump to the data, add noise again, jump again.
+
+x0 <- f(x_t, t);  x_s = α(s) x0 + σ(s) ε;  x0 <- f(x_s, s);  and so on.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+from .paths import Path
+from .shapes import Denoiser, like
+
+__all__ = ["consistency_sample", "renoise", "sweep_level"]
+
+
+def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None = None) -> Tensor:
+    """x_t = (α_t/α_m) x0 + √(σ_t² − (α_t σ_m/α_m)²) ε with m = t_min: the way from the data end of the path to t.
+
+    A consistency function ends at t_min, so what it returns still holds the noise of t_min, and that much less is
+    added.  On VE this is x0 + √(t² − t_min²) ε.  At t = t_min nothing is added.
+    x0: (B, *S), data units.  t: (B,), float64, in [t_min, t_max].  Returns (B, *S).
+    Source: Song et al. 2023 (consistency models), Alg. 1, line 5, with general coefficients.
+    """
+    m = torch.full_like(t, path.t_min)
+    keep = path.alpha(t) / path.alpha(m)
+    added = (path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2).clamp(min=0).sqrt()
+    eps = torch.empty_like(x0).normal_(generator=generator)
+    return like(keep, x0) * x0 + like(added, x0) * eps
+
+
+@torch.no_grad()
+def consistency_sample(
+    model: Denoiser, x: Tensor, times: Sequence[float] | Tensor, path: Path, generator: torch.Generator | None = None
+) -> Tensor:
+    """x0 after len(times) evaluations of a consistency model; one time is one-step sampling.
+
+    x: (B, *S), drawn from `path.prior`.  times: decreasing, the first the time of x, e.g. [path.t_max] or
+    [path.t_max, t_mid].  Intermediate levels that papers use, as noise-to-signal ratios for data of std .5: .821
+    (iCT, ECT on CIFAR-10), .982 (sCM: t = 1.1 on TrigFlow), .585 (CD on CIFAR-10, index 11 of 18).
+    The last thing done is always a call of the model, never a noise step.
+    Raises ValueError if times is empty, does not decrease, or leaves the path.
+    Source: Song et al. 2023, Alg. 1; Lu and Song 2024, sec. 2.2.
+    """
+    times = path.check_times(torch.as_tensor(times, dtype=torch.float64))
+    if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any():
+        raise ValueError(f"expected at least one time, strictly decreasing, got {times.tolist()}")
+    times = times.to(x.device)
+    x0 = model(x, times[0].expand(len(x)))
+    for t in times[1:]:
+        t = t.expand(len(x))
+        x0 = model(renoise(x0, t, path, generator), t)
+    return x0
+
+
+def sweep_level(
+    model: Denoiser, x: Tensor, levels: Iterable[float], path: Path, score: Callable[[Tensor], float], seed: int = 0
+) -> list[tuple[float, float]]:
+    """[(t, score of the two-step samples through t)] for each intermediate time, all with the same noise.
+
+    score: (B, *S) -> a number, e.g. a distance to the data.  Use it to choose the level: neither end is best.
+    Raises ValueError if a level is not inside the path.
+    """
+    rows = []
+    for level in levels:
+        generator = torch.Generator(x.device).manual_seed(seed)
+        rows.append((level, score(consistency_sample(model, x, [path.t_max, level], path, generator))))
+    return rows

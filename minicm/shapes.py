@@ -1,0 +1,47 @@
+"""The vocabulary of the package: shapes, the callables that act on them, and the only broadcasting rule.
+
+Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for CIFAR-10.  Times are (B,).
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = ["Denoiser", "Distance", "Loss", "Sampler", "Step", "Velocity", "like", "per_sample", "time_grid"]
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> E[x0|x_t], or a consistency function
+Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> dx/dt
+Step = Callable[[Velocity, Tensor, Tensor, Tensor], Tensor]  # (velocity, x, t, s) -> x at s
+Distance = Callable[[Tensor, Tensor], Tensor]  # (a, b) -> (B,)
+Loss = Callable[[Denoiser, Tensor, int, torch.Generator], Tensor]  # (model, x0, iteration, generator) -> (B,)
+Sampler = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> (n, *S), data units
+
+
+def like(t: Tensor, x: Tensor) -> Tensor:
+    """View per-sample numbers t (B,) so that they multiply x (B, *S); the result is (B, 1, ..., 1) in x's dtype.
+
+    Raises ValueError for any other shape of t: a (B, 1) or scalar t would broadcast silently along a wrong axis.
+    """
+    if t.ndim != 1 or t.shape[0] != x.shape[0]:
+        raise ValueError(f"expected t of shape ({x.shape[0]},), one time per sample, got {tuple(t.shape)}")
+    return t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
+
+
+def per_sample(x: Tensor) -> Tensor:
+    """Σ over every axis but the first: (B, *S) -> (B,)."""
+    return x.flatten(1).sum(1)
+
+
+def time_grid(times: Tensor) -> Tensor:
+    """The same grid in float64, after a check that it is one: (N + 1,), finite, strictly monotone, N >= 1.
+
+    Raises ValueError for anything else.
+    """
+    times = torch.as_tensor(times, dtype=torch.float64)
+    if times.ndim != 1 or len(times) < 2:
+        raise ValueError(f"expected a grid of at least 2 times, shape (N + 1,), got shape {tuple(times.shape)}")
+    steps = times.diff()
+    if not (times.isfinite().all() and ((steps > 0).all() or (steps < 0).all())):
+        raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite times, got {times.tolist()}")
+    return times

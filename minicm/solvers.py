@@ -1,0 +1,131 @@
+"""Solvers of the probability-flow ODE on a grid of times: x(s) = x(t) + ∫ v(x, τ) dτ from t to s.
+
+A solver is one function, step(velocity, x, t, s) -> x at s, without a loop and without a special last step.  Samplers
+that end at the noise level 0 divide by it there; here one integrates to path.t_min and, if wanted, finishes with one
+call of the denoiser, which is what the published samplers' last step amounts to.
+Euler in σ/α, DDIM and TrigFlow's rotation are one method.  Midpoint, Heun and RK4 depend on the variable that they
+run in: it is the t of the velocity, and `in_log_nsr` changes it.
+"""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .paths import Path
+from .shapes import Denoiser, Step, Velocity, like, time_grid
+
+__all__ = [
+    "ddim_step",
+    "euler_step",
+    "heun_step",
+    "in_log_nsr",
+    "integrate",
+    "midpoint_step",
+    "probability_flow",
+    "rk4_step",
+    "states",
+    "trajectory",
+]
+
+
+def probability_flow(denoise: Denoiser, path: Path) -> Velocity:
+    """v(x, t) = α̇ D(x, t) + σ̇ (x − α D(x, t))/σ, the ODE that has the same marginals as the noising.
+
+    The field takes x (B, *S), data units, and t (B,) with σ(t) > 0; it returns (B, *S), data units per time.
+    Source: Song et al. 2021 (score SDE), eq. 13; Karras et al. 2022 (EDM), eq. 1.
+    """
+
+    def velocity(x: Tensor, t: Tensor) -> Tensor:
+        return path.velocity(x, t, denoise(x, t))
+
+    return velocity
+
+
+def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
+    """dx/du = v(x, t) / (σ̇/σ − α̇/α), the same flow in the time u = ln(σ/α), with t = t(u).
+
+    In u the field is O(1) at every noise level, where in t it grows like 1/t near the data: an adaptive solver then
+    spends its steps where the flow bends, not where t is small.  A grid of u is path.nsr(times).log().
+    The field takes x (B, *S) and u (B,); it needs α(t) > 0.
+    """
+
+    def warped(x: Tensor, u: Tensor) -> Tensor:
+        t = path.time_at(u.double().exp())
+        rate = path.d_sigma(t) / path.sigma(t) - path.d_alpha(t) / path.alpha(t)
+        return velocity(x, t) / like(rate, x)
+
+    return warped
+
+
+def euler_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x + (s − t) v(x, t): order 1, one evaluation.  x: (B, *S), t and s: (B,); returns x at s, (B, *S)."""
+    return x + like(s - t, x) * velocity(x, t)
+
+
+def midpoint_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x + (s − t) v(x_m, m) with m = (t + s)/2 and x_m by Euler: order 2, two evaluations; (B, *S)."""
+    half = (t + s) / 2
+    return x + like(s - t, x) * velocity(euler_step(velocity, x, t, half), half)
+
+
+def heun_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x + (s − t)/2 (v(x, t) + v(x_e, s)) with x_e by Euler: order 2, two evaluations; (B, *S).
+
+    Source: Karras et al. 2022 (EDM), algorithm 1 without its last step to 0.
+    """
+    h, v = like(s - t, x), velocity(x, t)
+    return x + h / 2 * (v + velocity(x + h * v, s))
+
+
+def rk4_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+    """x + (s − t)/6 (k1 + 2 k2 + 2 k3 + k4), the classical Runge-Kutta step: order 4, four evaluations; (B, *S)."""
+    h, half = like(s - t, x), (t + s) / 2
+    k1 = velocity(x, t)
+    k2 = velocity(x + h / 2 * k1, half)
+    k3 = velocity(x + h / 2 * k2, half)
+    k4 = velocity(x + h * k3, s)
+    return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def ddim_step(path: Path) -> Step:
+    """α_s x̂0 + σ_s ε̂, with the x̂0 and ε̂ that the velocity at (x, t) implies: order 1, one evaluation.
+
+    Exact while x̂0 stays constant, whatever the step.  It is Euler in σ/α, on every path; on TrigFlow it is the
+    rotation cos(t − s) x + sin(s − t) v.  The returned Step takes x (B, *S), t and s (B,).
+    Source: Song et al. 2021 (DDIM), eq. 12 with η = 0; Lu and Song 2024 (sCM), sec. 3.
+    """
+
+    def step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        x0 = path.denoised(x, t, velocity(x, t))
+        return path.mix(x0, path.noise(x, t, x0), s)
+
+    return step
+
+
+def states(velocity: Velocity, x: Tensor, times: Tensor, step: Step = heun_step) -> Iterator[Tensor]:
+    """Yield x at each of `times`, the first being x itself; each is (B, *S), in x's dtype.
+
+    times: (N + 1,), strictly monotone, either way; they reach the velocity as float64 (B,).
+    Raises ValueError, at the first state, if times are no such grid.
+    """
+    times = time_grid(times).to(x.device)
+    yield x
+    for t, s in zip(times[:-1], times[1:], strict=True):
+        x = step(velocity, x, t.expand(len(x)), s.expand(len(x)))
+        yield x
+
+
+def trajectory(velocity: Velocity, x: Tensor, times: Tensor, step: Step = heun_step) -> Tensor:
+    """Every state of `states`, stacked: (N + 1, B, *S).  Raises ValueError if times are no grid."""
+    return torch.stack(list(states(velocity, x, times, step)))
+
+
+def integrate(velocity: Velocity, x: Tensor, times: Tensor, step: Step = heun_step) -> Tensor:
+    """The last state of `states`, (B, *S), in constant memory.  Raises ValueError if times are no grid.
+
+    For a sample without the rest noise of times[-1], finish with the denoiser: denoise(x, times[-1].expand(len(x))).
+    """
+    for state in states(velocity, x, times, step):
+        x = state
+    return x

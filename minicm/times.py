@@ -1,0 +1,162 @@
+"""Time grids for solvers, laws of training times, and the curricula of consistency training.
+
+Grids decrease from noise to data and hold num_steps + 1 times in float64.  Curricula are pure functions of the
+iteration, so that a resumed run sees the same times.  Times are noise-to-signal ratios; `path.time_at` moves them to
+another path.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "Law",
+    "ct_decay",
+    "ct_levels",
+    "discretised_log_normal",
+    "ect_stage",
+    "ect_time",
+    "ict_levels",
+    "karras_grid",
+    "log_grid",
+    "log_normal",
+    "uniform",
+    "uniform_grid",
+]
+
+Law = Callable[[int, torch.Generator | None], Tensor]  # (n, generator) -> (n,) float64, on the generator's device
+
+
+def _check_grid(num_steps: int, t_min: float, t_max: float) -> None:
+    if num_steps < 1:
+        raise ValueError(f"expected num_steps >= 1, got {num_steps}")
+    if not 0 < t_min < t_max < math.inf:
+        raise ValueError(f"expected 0 < t_min < t_max, got {t_min} and {t_max}")
+
+
+def karras_grid(num_steps: int, t_min: float = 0.002, t_max: float = 80.0, rho: float = 7.0) -> Tensor:
+    """t_i = (t_max^(1/ρ) + i/N (t_min^(1/ρ) − t_max^(1/ρ)))^ρ for i = 0..N; (N + 1,) float64, decreasing.
+
+    num_steps: the number N of intervals.  The paper's N counts levels, so its N = 18 is num_steps = 17 here.
+    Raises ValueError unless num_steps >= 1, 0 < t_min < t_max and rho > 0.
+    Source: Karras et al. 2022 (EDM), eq. 5; Song et al. 2023 (consistency models), sec. 2, with the index reversed.
+    """
+    _check_grid(num_steps, t_min, t_max)
+    if not rho > 0:
+        raise ValueError(f"expected rho > 0, got {rho}")
+    u = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
+    first, last = t_max ** (1 / rho), t_min ** (1 / rho)
+    return _with_exact_ends((first + u * (last - first)) ** rho, t_min, t_max)
+
+
+def log_grid(num_steps: int, t_min: float = 0.002, t_max: float = 80.0) -> Tensor:
+    """t_i = t_max (t_min/t_max)^(i/N): equal steps in ln t; arguments and errors as in `karras_grid`."""
+    _check_grid(num_steps, t_min, t_max)
+    u = torch.linspace(0, 1, num_steps + 1, dtype=torch.float64)
+    return _with_exact_ends(t_max * (t_min / t_max) ** u, t_min, t_max)
+
+
+def uniform_grid(num_steps: int, t_min: float, t_max: float) -> Tensor:
+    """t_i = t_max + i/N (t_min − t_max): equal steps in t; arguments and errors as in `karras_grid`."""
+    _check_grid(num_steps, t_min, t_max)
+    return torch.linspace(t_max, t_min, num_steps + 1, dtype=torch.float64)
+
+
+def _with_exact_ends(grid: Tensor, t_min: float, t_max: float) -> Tensor:
+    grid[0], grid[-1] = t_max, t_min  # powers round; the boundary condition is exact only at exactly t_min
+    return grid
+
+
+def log_normal(mean: float, std: float) -> Law:
+    """The law ln t ~ N(mean, std²): P_mean and P_std of EDM (−1.2, 1.2), of iCT and ECT (−1.1, 2.0).
+
+    Raises ValueError unless std > 0.  Source: Karras et al. 2022, table 1.
+    """
+    if not std > 0:
+        raise ValueError(f"expected std > 0, got {std}")
+
+    def draw(n: int, generator: torch.Generator | None = None) -> Tensor:
+        return torch.exp(mean + std * _randn(n, generator))
+
+    return draw
+
+
+def uniform(low: float, high: float) -> Law:
+    """The law t ~ U(low, high).  Raises ValueError unless low < high."""
+    if not low < high:
+        raise ValueError(f"expected low < high, got {low} and {high}")
+
+    def draw(n: int, generator: torch.Generator | None = None) -> Tensor:
+        device = None if generator is None else generator.device
+        return low + (high - low) * torch.rand(n, generator=generator, device=device, dtype=torch.float64)
+
+    return draw
+
+
+def _randn(n: int, generator: torch.Generator | None) -> Tensor:
+    device = None if generator is None else generator.device
+    return torch.randn(n, generator=generator, device=device, dtype=torch.float64)
+
+
+def _check_total(total: int) -> None:
+    if total < 1:
+        raise ValueError(f"expected total >= 1, the iterations of the whole run, got {total}")
+
+
+def ct_levels(iteration: int, total: int, first: int = 2, last: int = 150) -> int:
+    """N(k) = ⌈√(k/K ((s₁+1)² − s₀²) + s₀²) − 1⌉ + 1, the number of levels of consistency training.
+
+    Levels, not intervals: N(0) = s₀ = first, N(K) = s₁ + 1 = last + 1.
+    Source: Song et al. 2023, appendix C.
+    """
+    _check_total(total)
+    k = min(iteration, total) / total
+    return math.ceil(math.sqrt(k * ((last + 1) ** 2 - first**2) + first**2) - 1) + 1
+
+
+def ct_decay(iteration: int, total: int, decay: float = 0.9, first: int = 2, last: int = 150) -> float:
+    """μ(k) = exp(s₀ ln μ₀ / N(k)), the decay of the target's moving average in consistency training.
+
+    With the paper's N(k): μ(0) = μ₀.  (OpenAI's code puts N(k) − 1 in its place and starts at μ₀².)
+    Source: Song et al. 2023, appendix C.
+    """
+    return math.exp(first * math.log(decay) / ct_levels(iteration, total, first, last))
+
+
+def ict_levels(iteration: int, total: int, first: int = 10, last: int = 1280) -> int:
+    """N(k) = min(s₀ 2^⌊k/K'⌋, s₁) + 1 with K' = ⌊K/(log₂⌊s₁/s₀⌋ + 1)⌋: levels that double in equal stages.
+
+    Source: Song and Dhariwal 2024 (improved consistency training), table 1.
+    """
+    _check_total(total)
+    stage_length = math.floor(total / (math.log2(last // first) + 1))
+    return min(first * 2 ** (iteration // max(stage_length, 1)), last) + 1
+
+
+def discretised_log_normal(levels: Tensor, mean: float = -1.1, std: float = 2.0) -> Tensor:
+    """p_i ∝ erf((ln s_{i+1} − m)/(√2 σ)) − erf((ln s_i − m)/(√2 σ)): how often interval i of a grid is drawn.
+
+    levels: (N,), monotone.  Returns (N − 1,), sums to 1, in the order of the grid's intervals.
+    Source: Song and Dhariwal 2024, table 1.
+    """
+    cdf = torch.erf((levels.log() - mean) / (math.sqrt(2) * std))
+    mass = cdf.diff().abs()
+    return mass / mass.sum()
+
+
+def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float = 1.0) -> Tensor:
+    """s = t (1 − n(t)/q^(stage+1)), at least 0, with n(t) = 1 + k sigmoid(−b t): the partner of t in ECT.
+
+    At stage 0 and small t it is 0, so the target is the sample itself: training starts as diffusion training.
+    t: (B,), noise-to-signal ratio.  Returns (B,), in [0, t).
+    Source: Geng et al. 2024 (ECT), eq. 12 and appendix.
+    """
+    return t * (1 - (1 + k * torch.sigmoid(-b * t)) / q ** (stage + 1)).clamp(min=0)
+
+
+def ect_stage(iteration: int, total: int, stages: int = 8) -> int:
+    """⌊iteration · stages/total⌋, at most stages − 1: the stage of ECT that an iteration belongs to."""
+    _check_total(total)
+    return min(iteration * stages // total, stages - 1)
