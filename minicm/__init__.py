@@ -1,0 +1,56 @@
+"""minicm: consistency models from first principles, from points in the plane to images, in one or two steps."""
+
+from . import data
+from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
+from .nets import MLP
+from .paths import VE, VP, Linear, Path, TrigFlow, transport
+from .precond import ConsistencyScaling, EDMScaling, Preconditioned, Recovered, TrigFlowScaling
+from .sampling import consistency_sample
+from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory
+from .times import karras_grid, log_grid, log_normal, uniform, uniform_grid
+from .training import EMA, PowerEMA, fit
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "EMA",
+    "MLP",
+    "VE",
+    "VP",
+    "ConsistencyLoss",
+    "ConsistencyScaling",
+    "DenoisingLoss",
+    "EDMScaling",
+    "Linear",
+    "Path",
+    "PowerEMA",
+    "Preconditioned",
+    "Recovered",
+    "SCMLoss",
+    "TrigFlow",
+    "TrigFlowScaling",
+    "VelocityLoss",
+    "cd",
+    "consistency_loss",
+    "consistency_sample",
+    "ct",
+    "data",
+    "ddim_step",
+    "ect",
+    "euler_step",
+    "fit",
+    "heun_step",
+    "ict",
+    "integrate",
+    "karras_grid",
+    "log_grid",
+    "log_normal",
+    "midpoint_step",
+    "probability_flow",
+    "rk4_step",
+    "scm_loss",
+    "trajectory",
+    "transport",
+    "uniform",
+    "uniform_grid",
+]

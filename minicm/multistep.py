@@ -14,10 +14,11 @@ from .shapes import Denoiser, Velocity, time_grid
 
 __all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]
 
-Remembered = list[tuple[Tensor, Tensor]]  # newest first: (node, value (B, *S))
+Remembered = list[tuple[float, Tensor]]  # newest first: (node, value (B, *S))
 
-MAX_ORDER = 6  # beyond it the stability interval is too small to be of use
-QUADRATURE = np.polynomial.legendre.leggauss(24)  # exact for the polynomials in t, close to rounding in the angle
+_MAX_ORDER = 6  # beyond it the stability interval is too small to be of use
+_POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(24)
+_UNIT, _MASS = (_POINTS + 1) / 2, _WEIGHTS / 2  # Gauss-Legendre on [0, 1]: a polynomial in t is integrated exactly
 
 
 def adams_bashforth(velocity: Velocity, x: Tensor, times: Tensor, *, order: int = 4) -> Tensor:
@@ -26,32 +27,32 @@ def adams_bashforth(velocity: Velocity, x: Tensor, times: Tensor, *, order: int 
     x: (B, *S) at times[0].  times: (N + 1,), strictly monotone.  Order 1 is Euler.  On VE, with t = σ, it is the
     linear multistep sampler ("LMS") of k-diffusion; another path reaches it through `transport`.
     Raises ValueError if times are no grid or order is not in 1..6.
-    Source: Hairer, Norsett, Wanner 1993 (Solving ODEs I), sec. III.5, eq. 5.7.
+    Source: Hairer, Norsett, Wanner 1993 (Solving ODEs I), sec. III.1 and III.5.
     """
-    times = _checked(time_grid(times), order).to(x.device)
+    times = time_grid(times)
+    _check_order(order, 1)
     history: Remembered = []
-    for t, s in zip(times[:-1], times[1:], strict=True):
-        history = [(t, velocity(x, t.expand(len(x)))), *history[: order - 1]]
-        unit, weight = _quadrature(times)
-        x = x + _interpolated(history, at=t + (s - t) * unit, measure=(s - t) * weight)
+    for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+        history = [(t, velocity(x, _everywhere(t, x))), *history[: order - 1]]
+        x = x + (s - t) * _mean(history, t + (s - t) * _UNIT)
     return x
 
 
 def dpm_solver_2m(denoise: Denoiser, x: Tensor, times: Tensor, path: Path) -> Tensor:
-    """x at times[-1] by DDIM steps with D + (D − D_prev) h/(2 h_prev) for D, h = steps in ln(α/σ); (B, *S).
+    """x at times[-1] by DDIM steps with D + (D − D_prev) h/(2 h_prev) for D, h = steps of ln(α/σ); (B, *S).
 
-    The bracket is D at the middle of the step, extrapolated; the first step is plain DDIM.  Order 2, one evaluation
-    a step.  x: (B, *S) at times[0].  times: (N + 1,), on the path; α = 0 is allowed at the first.
+    That is D at the middle of the step, extrapolated; the first step is plain DDIM.  Order 2, one evaluation a step.
+    x: (B, *S) at times[0].  times: (N + 1,), on the path; α = 0 is allowed at the first.
     Raises ValueError if times are no grid of this path.
-    Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow, Lu and Song 2024 (sCM), appendix D.
+    Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow it is eq. 26 of Lu and Song 2024 (sCM).
     """
-    times = path.check_times(time_grid(times)).to(x.device)
-    h = -path.nsr(times).log().diff()  # the first is infinite where α = 0, and its correction 0
+    times = path.check_times(time_grid(times))
+    h = -path.nsr(times).log().diff()  # infinite in the first place where α = 0: then its correction is 0
     last = None
-    for i, (t, s) in enumerate(zip(times[:-1], times[1:], strict=True)):
-        d = denoise(x, t.expand(len(x)))
-        middle = d if last is None else d + (d - last) * (h[i] / (2 * h[i - 1])).to(x.dtype)
-        x, last = _ddim(x, t, s, middle, path), d
+    for i, t in enumerate(times[:-1].tolist()):
+        d = denoise(x, _everywhere(t, x))
+        middle = d if last is None else d + (h[i] / (2 * h[i - 1])).item() * (d - last)
+        x, last = _ddim(x, t, times[i + 1].item(), middle, path), d
     return x
 
 
@@ -63,63 +64,56 @@ def exponential_adams(
         x_s = α_s D̄ + σ_s (x_t − α_t D̄)/σ_t,   D̄ = ∫ P(θ(z)) dz/(z_s − z_t),   θ(z) = arctan(1/(z scale)).
 
     P runs through the last `order` denoised values (Adams-Bashforth).  Once the value at s is known, the step to s is
-    taken again with P through it as well (Adams-Moulton): that costs no evaluation, there is one a step.
+    taken again with it among them (Adams-Moulton): that costs no evaluation, there is one a step.
     P is a polynomial in the angle θ because D levels off at both ends, far from the data and close to it.  In ln z
     those ends are long and a polynomial leaves them; in θ they are short, and θ is finite where α = 0.
     scale: the noise-to-signal ratio at 45 degrees, data units; 2 σ_data is a good value.  The natural grid is even in
-    ln(σ/α); on it the error is at or below that of LMS and DPM-Solver++, from 5 steps up.
+    ln(σ/α).  The first steps are of lower order, which in the end leaves an error of order 3.
 
     x: (B, *S) at times[0].  times: (N + 1,), on the path; α = 0 is allowed at the first.
-    Raises ValueError if times are no grid of this path, order is not in 1..6 or scale is not positive.
+    Raises ValueError if times are no grid of this path, order is not in 2..6 or scale is not positive.
     Source: ours, from Lu et al. 2022 (DPM-Solver++), prop. 4.1, with a corrector as in Zhao et al. 2023 (UniPC).
     """
-    times = _checked(path.check_times(time_grid(times)), order).to(x.device)
+    times = path.check_times(time_grid(times))
+    _check_order(order, 2)
     if not scale > 0:
         raise ValueError(f"expected scale > 0, a noise-to-signal ratio, got {scale}")
-    z = path.alpha(times) / path.sigma(times)
-    theta = torch.atan2(torch.ones_like(z), z * scale)
+    z = (path.alpha(times) / path.sigma(times)).numpy(force=True)
     history: Remembered = []
-    before = x
-    for i, t in enumerate(times[:-1]):
-        d = denoise(x, t.expand(len(x)))
-        history = [(theta[i], d), *history[: order - 1]]
+    before, grid = x, times.tolist()
+    for i, t in enumerate(grid[:-1]):
+        d = denoise(x, _everywhere(t, x))
+        history = [(_angle(z[i], scale), d), *history[: order - 1]]
         if i > 0:  # correct the step that led here
-            x = _ddim(before, times[i - 1], t, _mean(history, z[i - 1], z[i], scale), path)
+            x = _ddim(before, grid[i - 1], t, _mean(history, _angle(z[i - 1] + (z[i] - z[i - 1]) * _UNIT, scale)), path)
         before = x
-        x = _ddim(x, t, times[i + 1], _mean(history, z[i], z[i + 1], scale), path)
+        x = _ddim(x, t, grid[i + 1], _mean(history, _angle(z[i] + (z[i + 1] - z[i]) * _UNIT, scale)), path)
     return x
 
 
-def _ddim(x: Tensor, t: Tensor, s: Tensor, x0: Tensor, path: Path) -> Tensor:
-    """α_s x0 + σ_s ε with ε from (x, t, x0); t and s are 0-d."""
-    return path.mix(x0, path.noise(x, t.expand(len(x)), x0), s.expand(len(x)))
+def _angle(z: np.ndarray, scale: float) -> np.ndarray:
+    return np.arctan2(1.0, z * scale)
 
 
-def _mean(history: Remembered, z: Tensor, z_next: Tensor, scale: float) -> Tensor:
-    """∫ P(arctan(1/(z scale))) dz/(z_next − z) over the step, P through the remembered (θ, D); (B, *S)."""
-    unit, weight = _quadrature(z)
-    at = z + (z_next - z) * unit
-    return _interpolated(history, at=torch.atan2(torch.ones_like(at), at * scale), measure=weight)
+def _mean(history: Remembered, at: np.ndarray) -> Tensor:
+    """∫ P(at(u)) du over u in [0, 1]: P through the remembered values, at (Q,) at the Gauss-Legendre points; (B, *S)."""
+    nodes = np.array([node for node, _ in history])
+    same = np.eye(len(nodes), dtype=bool)
+    ratios = (at[:, None, None] - nodes) / (nodes[:, None] - nodes + same)  # (Q, J, J)
+    lagrange = np.where(same, 1.0, ratios).prod(2)  # (Q, J): 1 at node j, 0 at the others
+    return torch.stack([w * value for w, (_, value) in zip((_MASS @ lagrange).tolist(), history, strict=True)]).sum(0)
 
 
-def _interpolated(history: Remembered, at: Tensor, measure: Tensor) -> Tensor:
-    """Σ_q measure_q P(at_q), P through the remembered values; at and measure (Q,); returns (B, *S)."""
-    nodes = torch.stack([node for node, _ in history])
-    total = torch.zeros_like(history[0][1])
-    for j, (node, value) in enumerate(history):
-        others = torch.cat([nodes[:j], nodes[j + 1 :]])
-        lagrange = ((at[:, None] - others) / (node - others)).prod(1)  # (Q,), 1 at this node, 0 at the others
-        total = total + (measure * lagrange).sum().to(value.dtype) * value
-    return total
+def _ddim(x: Tensor, t: float, s: float, x0: Tensor, path: Path) -> Tensor:
+    """α_s x0 + σ_s ε, with ε from x, t and x0."""
+    return path.mix(x0, path.noise(x, _everywhere(t, x), x0), _everywhere(s, x))
 
 
-def _quadrature(like_this: Tensor) -> tuple[Tensor, Tensor]:
-    """Gauss-Legendre points and weights of [0, 1], on the device of the argument; both (Q,) in float64."""
-    points, weights = (torch.as_tensor(a, dtype=torch.float64, device=like_this.device) for a in QUADRATURE)
-    return (points + 1) / 2, weights / 2
+def _everywhere(t: float, x: Tensor) -> Tensor:
+    """The time t for every sample of x: (B,), float64."""
+    return torch.full((len(x),), t, dtype=torch.float64, device=x.device)
 
 
-def _checked(times: Tensor, order: int) -> Tensor:
-    if not 1 <= order <= MAX_ORDER:
-        raise ValueError(f"expected an order in 1..{MAX_ORDER}, got {order}")
-    return times
+def _check_order(order: int, least: int) -> None:
+    if not least <= order <= _MAX_ORDER:
+        raise ValueError(f"expected an order in {least}..{_MAX_ORDER}, got {order}")

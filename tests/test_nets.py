@@ -12,7 +12,7 @@ from minicm.precond import Preconditioned, Recovered, TrigFlowScaling
 from minicm.times import log_normal
 from minicm.training import fit
 
-NETS = [(MLP(2).double(), (2,)), (MLP(5, width=16, depth=2).double(), (5,))]
+NETS = [(MLP(2).double(), (2,)), (MLP(12, width=16, depth=2).double(), (3, 2, 2))]
 
 
 @pytest.mark.parametrize("net, shape", NETS)
@@ -69,7 +69,7 @@ def test_after_500_steps_the_denoiser_beats_the_best_linear_one(seed):
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match=r"^expected points of shape \(B, 2\), got \(4, 3\)$"):
+    with pytest.raises(ValueError, match=r"^expected samples .* of 2 elements each, got shape \(4, 3\)$"):
         MLP(2)(torch.randn(4, 3), torch.rand(4))
     with pytest.raises(ValueError, match="^expected dim, width and depth >= 1"):
         MLP(0)

@@ -464,11 +464,12 @@ def test_demo_picture_of_spread_points_is_small_and_loses_no_colour(tmp_path):
     assert np.abs(small - full).mean() < 0.01 and np.quantile(np.abs(small - full), 0.999) < 0.15
 
 
-def test_a_small_picture_keeps_all_its_colours(tmp_path):
-    figure = consistency_map(nearest_mode, 1.0, num=30).figure
-    figure.savefig(tmp_path / "full.png")
-    save_png(figure, tmp_path / "a.png")
-    np.testing.assert_array_equal(plt.imread(tmp_path / "a.png"), plt.imread(tmp_path / "full.png"))
+def test_only_a_large_picture_is_cut_to_256_colours(tmp_path):
+    figure = consistency_map(lambda x, t: x, 1.0, num=40).figure
+    save_png(figure, tmp_path / "all.png")
+    save_png(figure, tmp_path / "few.png", most=1000)
+    counts = [len(colours_of(plt.imread(tmp_path / name)[..., :3])) for name in ("all.png", "few.png")]
+    assert counts[0] > 1000 and counts[1] <= 256
 
 
 def test_save_png_into_a_missing_folder_is_an_os_error(tmp_path):

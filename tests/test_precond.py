@@ -96,7 +96,12 @@ def test_given_binds_a_label_and_keeps_the_parameters():
         def forward(self, u, c, label):
             return self.scale * label[:, None] * u
 
-    model, x, t, label = Preconditioned(Net(), TrigFlowScaling()), torch.randn(5, 2), some_t(TrigFlow(), 5), torch.rand(5)
+    model, x, t, label = (
+        Preconditioned(Net(), TrigFlowScaling()),
+        torch.randn(5, 2),
+        some_t(TrigFlow(), 5),
+        torch.rand(5),
+    )
     c_skip, c_out, c_in, _ = TrigFlowScaling()(t)
     torch.testing.assert_close(model.given(label)(x, t), like(c_skip + 2 * c_out * label * c_in, x) * x)
     assert [id(p) for p in model.given(label).parameters()] == [id(p) for p in model.parameters()]

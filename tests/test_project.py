@@ -24,7 +24,8 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 ENVIRONMENT = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 TEXT = {".py", ".md", ".toml", ".yml", ".yaml", ".txt", ".cfg", ".ipynb", ".json", ".cff", ".sh", ""}
-NOT_OURS = {".git", ".venv", "out", "runs", "build", "dist", "cache", "__pycache__", ".ipynb_checkpoints"}
+NOT_OURS = {"out", "runs", "build", "dist", "cache", "__pycache__"}
+OURS = {".ci", ".github", ".devcontainer"}  # of the folders whose name begins with a dot
 
 
 def pins():
@@ -109,10 +110,12 @@ FAKE = """#!/bin/sh
 case "$1 $2" in
   "-c "*) exit ${FAKE_OLD:-0} ;;
   "-m venv") for folder; do :; done; mkdir -p "$folder/bin"; cp "$0" "$folder/bin/python"; exit ${FAKE_VENV:-0} ;;
-  "-m pip") echo "pip" >>"$FAKE_LOG"; exit ${FAKE_PIP:-0} ;;
+  "-m pip") echo "$*" >>"$FAKE_LOG"; exit ${FAKE_PIP:-0} ;;
 esac
 echo "$*" >>"$FAKE_LOG"
 """
+PIP = "-m pip install --quiet --disable-pip-version-check -c constraints.txt -e "
+PACKAGE, EXTRAS = PIP + ".", PIP + ".[notebooks,test]"
 needs_make = pytest.mark.skipif(not (shutil.which("make") and os.name == "posix"), reason="needs GNU make")
 
 
@@ -150,11 +153,11 @@ def bench(tmp_path):
 @needs_make
 def test_make_installs_once(bench):
     assert bench.make("demo").returncode == 0
-    assert bench.log() == ["pip", "-m minicm demo"]
+    assert bench.log() == [PACKAGE, "-m minicm demo"]
     assert bench.make("demo", "DATA=moons").returncode == 0
     assert bench.log() == ["-m minicm demo --data moons"]
     assert bench.make("test").returncode == 0
-    assert bench.log() == ["pip", "-m pytest -n 2 --dist loadscope"]
+    assert bench.log() == [EXTRAS, "-m pytest -n 2 --dist loadscope"]
     assert bench.make("test", "ARGS=-k paths", "demo").returncode == 0
     assert bench.log() == ["-m pytest -n 2 --dist loadscope -k paths", "-m minicm demo"]
 
@@ -177,16 +180,16 @@ def test_make_installs_again_after_the_folder_was_moved(bench):
     bench.folder = bench.folder.rename(bench.folder.parent / "elsewhere")
     bench.python, bench.record = bench.folder / "fake python", bench.folder / "log"
     assert bench.make("test").returncode == 0
-    assert bench.log()[:2] == ["pip", "pip"]
+    assert bench.log()[:2] == [PACKAGE, EXTRAS]
 
 
 @needs_make
 def test_an_installation_that_fails_leaves_no_stamp(bench):
     assert bench.make("demo", FAKE_PIP="1").returncode == 2
-    assert bench.log() == ["pip"]
+    assert bench.log() == [PACKAGE]
     assert not (bench.folder / ".venv" / ".demo-stamp").exists()
     assert bench.make("demo").returncode == 0
-    assert bench.log() == ["pip", "-m minicm demo"]
+    assert bench.log() == [PACKAGE, "-m minicm demo"]
     assert bench.make("test", FAKE_PIP="1").returncode == 2
     assert not (bench.folder / ".venv" / ".full-stamp").exists()
 
@@ -234,7 +237,8 @@ REGISTRY = re.compile(r"\b(pypi\.org|pythonhosted\.org|download\.pytorch\.org|an
 
 def files():
     for folder, names, found in os.walk(ROOT):
-        names[:] = [name for name in names if name not in NOT_OURS and not name.endswith((".egg-info", "_cache"))]
+        hidden = {name for name in names if name.startswith(".") or name.endswith(".egg-info")} - OURS
+        names[:] = [name for name in names if name not in NOT_OURS | hidden]
         yield from (Path(folder) / name for name in found if Path(name).suffix in TEXT)
 
 

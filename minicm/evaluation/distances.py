@@ -21,8 +21,8 @@ def sliced_wasserstein(
 ) -> float:
     """SW2 = √(mean over directions u of W2²(x·u, y·u)), data units.
 
-    x: (n, *S), y: (m, *S); exact along each direction, also for n ≠ m.  generator: on the CPU, draws the directions, which in
-    the plane lie at equal angles, so that 128 leave no error of their own.
+    x: (n, *S), y: (m, *S); exact along each direction, also for n ≠ m.  generator: on the CPU, for the directions,
+    which lie at equal angles in the plane, so that 128 of them leave no error of their own.
     Between true sets of n points SW2 falls as 1/√n, and more slowly where the data has gaps; see `noise_floor`.
     Raises ValueError as `rows` does, for other event shapes, and unless num_projections >= 1.
     Source: Bonneel et al. 2015 (sliced and Radon Wasserstein barycenters), where the mean is over the sphere.

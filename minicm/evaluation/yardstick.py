@@ -1,8 +1,7 @@
 """Quality in units of the noise floor: distance(samples, truth) / distance(truth, truth).
 
-Both distances are between sets of equal size.  Energy distances are means over all pairs of blocks of 5000 points: the
-same number on average as between two such blocks, whose luck alone moves it by a factor of three, with a quarter of the
-scatter.
+Both distances are between sets of equal size.  The energy distance stands for two blocks of 5000 points, but is the
+mean over all pairs of blocks, of the samples and of five true sets: one pair scatters by a factor of three by luck.
 """
 
 from collections.abc import Callable
@@ -23,7 +22,8 @@ from .truth import far_floor, far_fraction, mode_coverage
 __all__ = ["Floor", "Floors", "Quality", "Yardstick", "evaluate_points", "noise_floor"]
 
 _TRUTH, _DIRECTIONS, _PAIRS = 101, 102, 103  # streams of one seed, apart from those that samples are drawn from
-_BLOCK = 5000  # points; sets of 20 000 make four blocks
+_BLOCK = 5000  # points
+_POOL = 5  # true sets behind the energy distance, so that the luck of one does not move every ratio
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ class Yardstick:
 
     Build it once for a data set and measure many models with it.  mixture: the exact law, if it is a GaussianMixture,
     for the modes.  Everything depends on (sampler, n, num_projections, floor_pairs, seed) alone.
-    Raises ValueError unless n >= 2, num_projections >= 1, floor_pairs >= 1 and the sampler's points are finite.
+    Raises ValueError unless n >= 2, num_projections >= 1, floor_pairs >= 1, and the sampler draws finite points
+    anew at each call.
     """
 
     def __init__(
@@ -102,17 +103,20 @@ class Yardstick:
     ) -> None:
         _check_pairs(floor_pairs)
         self.n, self.seed, self.mixture = n, seed, mixture
-        self.truth = sampler(n, torch.Generator().manual_seed(fold(seed, _TRUTH)))
-        points = rows(self.truth)
+        pool = sampler(_POOL * n, torch.Generator().manual_seed(fold(seed, _TRUTH)))
+        self.truth = pool[:n]
+        points = rows(pool)
         generator = torch.Generator().manual_seed(fold(seed, _DIRECTIONS))
         self._directions = directions(points.shape[1], num_projections, generator)
-        self._truth = self._summary(points)
+        self._pool, self._truth = self._summary(points), project(points[:n], self._directions)
         pairs = [[self._summary(rows(x)) for x in _pair(sampler, n, seed, k)] for k in range(floor_pairs)]
         self.floor = Floors(
             ed=_floor([_ed(a, b) for a, b in pairs]),
             sw2=_floor([sliced_w2(a.sorted, b.sorted) for a, b in pairs]),
             far=None if mixture is None else far_floor(points.shape[1]),
         )
+        if not self.floor.sw2.median > 0:
+            raise ValueError("expected a sampler that draws anew at every call, got the same points twice")
 
     def measure(self, x: Tensor) -> Quality:
         """Quality of n samples (n, *S) in random order.
@@ -126,7 +130,7 @@ class Yardstick:
         if x.shape[1:] != self.truth.shape[1:]:
             raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got {tuple(x.shape)}")
         found = self._summary(rows(x))
-        ed, sw2 = _ed(found, self._truth), sliced_w2(found.sorted, self._truth.sorted)
+        ed, sw2 = _ed(found, self._pool), sliced_w2(found.sorted, self._truth)
         quality = Quality(
             ed=ed,
             sw2=sw2,

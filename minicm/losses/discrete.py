@@ -178,7 +178,7 @@ def ict(
     std: float = 2.0,
     distance: Distance | None = None,
 ) -> Loss:
-    """Improved consistency training: doubling levels, discretised log-normal times, weight 1/(t − s), no moving average.
+    """Improved consistency training: doubling levels, log-normal intervals, weight 1/(t − s), no moving average.
 
     distance: None for `pseudo_huber(.03)`, the paper's c for CIFAR-10, which also suits points in the plane.
     Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).

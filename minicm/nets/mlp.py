@@ -1,4 +1,4 @@
-"""A small network for points in the plane: F(u, c) = MLP([u, features(c)]).
+"""A small network for points in the plane and pictures of a few pixels: F(u, c) = MLP([u, features(c)]).
 
 Two constants here decide whether few-step training in 2D works at all: the frequencies of the time features and the
 scale of the initial weights.
@@ -40,12 +40,12 @@ class TimeFeatures(nn.Module):
 
 
 class MLP(nn.Module):
-    """`depth` hidden layers of `width` SiLU units over points (B, dim) and time features.
+    """`depth` hidden layers of `width` SiLU units over samples of `dim` elements, any event shape, and time features.
 
     The weights start normal with gain 1.7 (last layer .3).  With torch's default, smaller initialisation the network
     starts linear, and since the preconditioning has removed the linear part of the target, F = 0 is a saddle that a
     symmetric data set never leaves.
-    Safe under forward-mode differentiation.  Raises ValueError if a point is not (B, dim).
+    Safe under forward-mode differentiation.  Raises ValueError if a sample does not have `dim` elements.
     """
 
     def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None) -> None:
@@ -62,20 +62,19 @@ class MLP(nn.Module):
         _init_normal(self.last, 0.3)
 
     def forward(self, u: Tensor, c: Tensor) -> Tensor:
-        """F(u, c): u (B, dim), c (B,) -> (B, dim)."""
-        if u.ndim != 2 or u.shape[1] != self.dim:
-            raise ValueError(f"expected points of shape (B, {self.dim}), got {tuple(u.shape)}")
-        h = torch.cat([u, self.features(c)], dim=1)
+        """F(u, c): u (B, *S), c (B,) -> (B, *S)."""
+        h = torch.cat([self._rows(u), self.features(c)], dim=1)
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))
-        return self.last(h)
+        return self.last(h).view_as(u)
 
     def with_tangent(self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
-        """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, dim).
+        """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
         """
-        h, dh = torch.cat([u, self.features(c)], dim=1), torch.cat([du, self.features.tangent(c, dc)], dim=1)
+        h = torch.cat([self._rows(u), self.features(c)], dim=1)
+        dh = torch.cat([self._rows(du), self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
             a = layer(h)
             h = nn.functional.silu(a)
@@ -84,7 +83,12 @@ class MLP(nn.Module):
                 dh = (dh @ layer.weight.T) * (gate + h * (1 - gate))  # silu'(a) = s + a s (1 - s)
         with torch.no_grad():
             dF = dh @ self.last.weight.T
-        return self.last(h), dF
+        return self.last(h).view_as(u), dF.view_as(u)
+
+    def _rows(self, u: Tensor) -> Tensor:
+        if u.ndim < 2 or u[0].numel() != self.dim:
+            raise ValueError(f"expected samples (B, *S) of {self.dim} elements each, got shape {tuple(u.shape)}")
+        return u.flatten(1)
 
 
 def _init_normal(layer: nn.Linear, gain: float) -> None:

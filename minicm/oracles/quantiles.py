@@ -34,7 +34,7 @@ def quantile_map(
         return (log_density(y) - target(y, side)).exp().clamp_min(1e-300)
 
     with torch.no_grad():
-        y = _increasing_root(growth, slope, rank.detach(), *(end.detach() for end in bracket))
+        y = _increasing_root(growth, slope, rank.detach(), *(end.detach() for end in bracket)).detach()
     residual = rank - growth(y)
     return y + (residual - residual.detach()) / slope(y).detach()  # adds 0, and the derivatives that the search lacks
 

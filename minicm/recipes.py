@@ -1,0 +1,111 @@
+"""The settings that work in the plane, one function for each method: model, loss, data, optimiser and average.
+
+Everything is on TrigFlow with one network, so that a teacher's weights can start its students.
+"""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass, field
+from itertools import islice
+
+import torch
+from torch import nn
+
+from .data import batches
+from .losses import SCMLoss, VelocityLoss, by_network, cd, ect, ict, normalised, tangent_warmup
+from .nets import MLP
+from .paths import TrigFlow
+from .precond import Preconditioned, TrigFlowScaling
+from .shapes import Loss, Sampler
+from .times import log_normal
+from .training import Average, PowerEMA, Record, fit, warmup_linear_decay
+
+__all__ = ["PATH", "Run", "cd_run", "diffusion_run", "ect_run", "ict_run", "new_model", "scd_run", "sct_run"]
+
+PATH = TrigFlow()
+
+
+@dataclass
+class Run:
+    """One training run: what `fit` needs, and how long.  `average` holds the weights to sample with."""
+
+    model: nn.Module
+    loss: Loss
+    sampler: Sampler
+    iterations: int
+    seed: int = 0
+    batch_size: int = 256
+    lr: float = 2e-3  # Adam; rises over the first hundredth, falls linearly to 0 over the last three quarters
+    average: Average = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.iterations < 1:
+            raise ValueError(f"expected iterations >= 1, got {self.iterations}")
+        self.average = PowerEMA(self.model, sigma_rel=0.05)
+
+    def records(self) -> Iterator[Record]:
+        """Train, yielding after each update."""
+        optimizer = torch.optim.Adam(self.model.parameters(), self.lr, fused=True)
+        total = self.iterations
+        rate = warmup_linear_decay(self.lr, total=total, warmup=total // 100, decay_from=total // 4)
+        data = batches(self.sampler, self.batch_size, seed=self.seed)
+        return islice(
+            fit(self.model, self.loss, data, optimizer, ema=self.average, lr=rate, clip=10.0, seed=self.seed), total
+        )
+
+    def train(self) -> nn.Module:
+        """The averaged model after the whole run."""
+        for _ in self.records():
+            pass
+        return self.average.model
+
+
+def new_model(seed: int = 0) -> Preconditioned:
+    """An untrained network for points in the plane on TrigFlow; the global generator is as it was."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return Preconditioned(MLP(2), TrigFlowScaling(PATH.sigma_data))
+
+
+def _student(teacher: nn.Module) -> nn.Module:
+    """A trainable copy of the teacher: on TrigFlow its weights are already a consistency function's first guess."""
+    return deepcopy(teacher).requires_grad_(True)
+
+
+def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """A diffusion model from scratch, in velocity form."""
+    return Run(new_model(seed), VelocityLoss(PATH, log_normal(-1.2, 1.2)), sampler, iterations, seed)
+
+
+def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Continuous-time distillation (sCD) from the teacher's weights, with normalised tangents and weight 1."""
+    loss = SCMLoss(
+        PATH,
+        log_normal(-1.0, 1.4),
+        teacher=teacher,
+        warmup=tangent_warmup(max(1, iterations // 10)),
+        rescale=normalised(0.1),
+        derivative=by_network,
+    )
+    return Run(_student(teacher), loss, sampler, iterations, seed)
+
+
+def cd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Discrete distillation (CD) from the teacher's weights: 18 levels, one Heun step."""
+    return Run(_student(teacher), cd(PATH, teacher), sampler, iterations, seed)
+
+
+def sct_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Continuous-time training (sCT) from a diffusion model's weights: no teacher, raw tangents, which are unbiased."""
+    loss = SCMLoss(PATH, log_normal(-1.0, 1.4), warmup=tangent_warmup(max(1, iterations // 10)), derivative=by_network)
+    return Run(_student(start), loss, sampler, iterations, seed)
+
+
+def ict_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """Improved consistency training (iCT) from scratch."""
+    return Run(new_model(seed), ict(PATH, iterations), sampler, iterations, seed)
+
+
+def ect_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """Easy consistency tuning (ECT) from scratch: its first stage is diffusion training."""
+    return Run(new_model(seed), ect(PATH, iterations), sampler, iterations, seed)
