@@ -307,20 +307,23 @@ random.seed(0)
 for delay in [0.0, 0.0, 0.0] + [random.uniform(0, 0.05) for _ in range(4)]:
     child = os.fork()
     if child == 0:
-        for iteration in range(start, start + 10**6):
+        for iteration in range(start + 1, start + 10**6):
             save_checkpoint(path, **build(iteration), iteration=iteration)
     while not os.path.exists(path + ".part"):
         pass
     time.sleep(delay)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    left += os.path.exists(path + ".part")
+    if os.path.exists(path + ".part"):
+        os.unlink(path + ".part")  # the next child's kill is to wait for its own
+        left += 1
     parts = build(-1)
     iteration = load_checkpoint(path, **parts) - 1
     assert iteration >= start, (iteration, start)
     assert all((p == iteration).all() for part in parts.values() for p in part.parameters())
     start = iteration
 assert left > 0  # or no kill came while a file was written
+open(path + ".part", "wb").write(b"half")
 save_checkpoint(path, **build(0), iteration=0)
 assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]  # what a crash left is used up by the next
 """

@@ -18,6 +18,7 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "oracles"},
     {"editing"},
     {"losses", "training", "checkpoints", "data", "evaluation", "plotting"},
+    {"recipes", "exercises"},
     {"command", "demo", "doctor", "__main__"},
 ]
 SAME_LAYER = {("__main__", "command"), ("demo", "command")}

@@ -205,11 +205,16 @@ def test_verdict_compares_with_the_statement():
 
 def test_execution_stores_outputs_once_and_for_all(tmp_path, capsys):
     path = tmp_path / "00_try.ipynb"
-    text = "**Time** 60 CPU seconds"
-    nbformat.write(v4.new_notebook(cells=[v4.new_markdown_cell(text), v4.new_code_cell("print(1)\n2 + 2")]), path)
+    code = v4.new_code_cell("print(1)\n2 + 2", metadata={"execution": {"iopub.status.busy": "2026-01-01"}})
+    optional = v4.new_code_cell("1 / 0", metadata={"tags": ["nbval-skip"]}, execution_count=7)
+    cells = [v4.new_markdown_cell("**Time** 60 CPU seconds"), code, optional]
+    nbformat.write(v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python", "version": "3"}}), path)
     assert main([str(path)]) == 0
     stored = path.read_bytes()
-    outputs = nbformat.read(path, as_version=4).cells[1].outputs
+    _, code, optional = nbformat.read(path, as_version=4).cells
+    outputs = code.outputs
+    assert code.metadata == {} and code.execution_count == 1
+    assert optional.outputs == [] and optional.execution_count is None and b"version" not in stored
     assert [output.get("text") or output.data["text/plain"] for output in outputs] == ["1\n", "4"]
     assert "60.0 ok" in capsys.readouterr().out
     assert main([str(path)]) == 0 and path.read_bytes() == stored

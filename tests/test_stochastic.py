@@ -28,8 +28,8 @@ def variance(path, t):
 
 @by_path
 def test_reverse_sde_keeps_the_marginals(path):
-    """Mean and variance of 40 000 samples within 4 standard errors, and the bias of 100 Euler steps, of the law at s."""
-    n, times = 40_000, inner(path, 100)
+    """Mean and variance of 10 000 samples within 4 standard errors, and the bias of 100 Euler steps, of the law at s."""
+    n, times = 10_000, inner(path, 100)
     g = torch.Generator().manual_seed(3)
     t, s = times[:1], times[-1:]
     x = path.alpha(t) * MEAN + variance(path, t).sqrt() * torch.randn(n, 1, generator=g)
@@ -46,11 +46,12 @@ def test_reverse_sde_forgets_as_the_posterior_does(path):
     denoise, (t, s) = gaussian(torch.zeros(1), STD).denoiser(path), inner(path, 1)
     exact = (path.alpha(t) * variance(path, s) / (path.alpha(s) * variance(path, t))).item()
     errors = []
-    for n in (400, 800):
-        ends = [reverse_sde(denoise, torch.full((1, 1), x), inner(path, n), path, torch.Generator().manual_seed(1)) for x in (0.0, 1.0)]
+    for n in (64, 128):
+        starts = (torch.full((1, 1), x) for x in (0.0, 1.0))
+        ends = [reverse_sde(denoise, x, inner(path, n), path, torch.Generator().manual_seed(1)) for x in starts]
         errors.append(abs((ends[1] - ends[0]).item() / exact - 1))
-    assert errors[0] < 0.1
-    assert math.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.25)
+    assert errors[0] < 0.5
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.35)
 
 
 @by_path
@@ -59,38 +60,30 @@ def test_reverse_sde_has_weak_order_1(path):
     denoise, (t, s) = gaussian(torch.zeros(1), STD).denoiser(path), inner(path, 1)
 
     def end_variance(n):
-        grid = inner(path, n)
-        x = torch.eye(1)
-        slope = [step_slope(denoise, grid[i : i + 2], path) for i in range(n)]
-        spread = [step_spread(denoise, grid[i : i + 2], path) for i in range(n)]
-        total = variance(path, t).item()
-        for c, g in zip(slope, spread, strict=True):
-            total = c**2 * total + g**2
-        del x
+        grid, total = inner(path, n), variance(path, t).item()
+        for i in range(n):
+            slope, spread = one_step(denoise, grid[i : i + 2], path)
+            total = slope**2 * total + spread**2
         return total
 
-    errors = [abs(end_variance(n) / variance(path, s).item() - 1) for n in (200, 400)]
-    assert errors[0] < 0.15
-    assert math.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.25)
+    errors = [abs(end_variance(n) / variance(path, s).item() - 1) for n in (64, 128)]
+    assert errors[0] < 0.5
+    assert math.log2(errors[0] / errors[1]) == pytest.approx(1, abs=0.35)
 
 
-def step_slope(denoise, pair, path):
-    """How one step multiplies a difference of starts, under the same noise."""
-    x = torch.tensor([[0.0], [1.0]])
-    noisy = [reverse_sde(denoise, x[i : i + 1], pair, path, torch.Generator().manual_seed(1)) for i in (0, 1)]
-    return (noisy[1] - noisy[0]).item()
-
-
-def step_spread(denoise, pair, path):
-    """The size of the noise that one step adds, from its known draw."""
-    z = torch.randn(1, 1, generator=torch.Generator().manual_seed(1)).item()
-    return reverse_sde(denoise, torch.zeros(1, 1), pair, path, torch.Generator().manual_seed(1)).item() / z
+def one_step(denoise, pair, path):
+    """How one step multiplies a difference of starts, and the size of the noise it adds, from a known draw."""
+    ends = [
+        reverse_sde(denoise, torch.full((1, 1), x), pair, path, torch.Generator().manual_seed(1)).item()
+        for x in (0.0, 1.0)
+    ]
+    return ends[1] - ends[0], ends[0] / torch.randn(1, 1, generator=torch.Generator().manual_seed(1)).item()
 
 
 def test_the_noise_is_that_of_the_forward_process():
     """On VE one step adds variance g² |h| = 2 t (t − s), the increase of σ² to first order."""
     pair = torch.tensor([2.0, 1.999])
-    g = step_spread(gaussian(torch.zeros(1), STD).denoiser(VE()), pair, VE())
+    _, g = one_step(gaussian(torch.zeros(1), STD).denoiser(VE()), pair, VE())
     assert g**2 == pytest.approx(2.0**2 - 1.999**2, rel=1e-3)
 
 
@@ -115,7 +108,7 @@ def test_without_churn_it_is_heun_bit_for_bit():
 @pytest.mark.parametrize("churn", [10.0, 60.0])
 def test_churn_keeps_the_variance(churn):
     """Gaussian data, 64 levels: s² + t_min² within 4 standard errors and Heun's error of 1 %."""
-    n, grid = 40_000, karras_grid(63)
+    n, grid = 20_000, karras_grid(63)
     g = torch.Generator().manual_seed(4)
     x = MEAN + math.sqrt(80.0**2 + STD**2) * torch.randn(n, 1, generator=g)
     x = edm_stochastic(gaussian(torch.tensor([MEAN]), STD).denoiser(VE()), x, grid, g, churn=churn)

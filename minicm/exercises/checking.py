@@ -25,11 +25,11 @@ Answer = Callable[..., object]  # the learner's function, guarded; or the learne
 Test = Callable[[Answer], str | None]  # None, or what is wrong, in words
 
 
-class _Unsolved(Exception):
+class _UnsolvedError(Exception):
     """The stub was not filled in."""
 
 
-class _Hint(Exception):
+class _HintError(Exception):
     """Something is wrong with a call itself; the text is the hint."""
 
 
@@ -52,10 +52,12 @@ def verdict(name: str, student: object, tests: Sequence[Test], *, why: str) -> s
         try:
             hints = (test(answer) for test in tests)
             hint = next((hint for hint in hints if hint is not None), None)
-        except _Unsolved:
+        except _UnsolvedError:
             return _unsolved(name)
-        except _Hint as wrong:
+        except _HintError as wrong:
             hint = str(wrong)
+        except Exception as error:  # in a test, which got what it did not expect
+            hint = f"the check cannot use what it returns: {_one_line(error)}"
     return f"PASS: {name} is right. {why}" if hint is None else f"not yet: {hint}"
 
 
@@ -76,24 +78,15 @@ def compare(
     wrong = _wrong_kind(got, expected)
     if wrong:
         return wrong
-    mine, right = torch.as_tensor(got).detach().double(), torch.as_tensor(expected).detach().double()
-    if not mine.isfinite().all():
-        return "some numbers are NaN or infinite: look for a division by 0 or the root of a negative number"
+    mine, right = _double(got), _double(expected)
 
     def close(other: Tensor) -> bool:
         return other.shape == mine.shape and torch.allclose(mine, other, rtol, atol)
 
     if close(right):
         return None
-    for hint, value in (mistakes or {}).items():
-        if close(torch.as_tensor(value).detach().double()):
-            return hint
-    if close(-right):
-        return "the sign is wrong: your numbers are the negatives of the right ones"
-    factor = ((mine * right).sum() / (right * right).sum()).item() if right.numel() > 3 else 0.0
-    if abs(factor) > 1e-3 and close(factor * right):
-        return f"a constant factor is wrong: your numbers are {factor:.3g} times the right ones"
-    return f"the numbers differ, by up to {(mine - right).abs().max().item():.3g}"
+    made = (hint for hint, value in (mistakes or {}).items() if close(_double(value)))
+    return next(made, None) or _difference(mine, right, close)
 
 
 def depends(output: Tensor, source: Tensor) -> bool:
@@ -127,16 +120,16 @@ class _Guarded:
         try:
             result = self.function(*args)
         except NotImplementedError:
-            raise _Unsolved from None
-        except Exception as error:  # the one broad except of the package: any crash is told in words
-            raise _Hint(_crash(error)) from None
+            raise _UnsolvedError from None
+        except Exception as error:  # whatever it is, the learner needs it in words
+            raise _HintError(_crash(error)) from None
         if result is None:
             if self.seen.get("answered"):
-                raise _Hint("for some inputs it returns None: is a `return` missing?")
-            raise _Unsolved
+                raise _HintError("for some inputs it returns None: is a `return` missing?")
+            raise _UnsolvedError
         for k, (arg, copy) in enumerate(zip(args, before, strict=True), 1):
             if copy is not None and not torch.equal(arg.detach(), copy):
-                raise _Hint(
+                raise _HintError(
                     f"it changes its argument number {k} in place: whoever called it still needs that tensor, "
                     "so compute a new one (x = x + ..., not x += ...)"
                 )
@@ -154,8 +147,27 @@ def _crash(error: Exception) -> str:
     """The exception in one line, with the last line of the learner's code, if its text is known."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != __file__]
     where = f" in the line `{frames[0].line}`" if frames and frames[0].line else ""
-    text = " ".join(str(error).split())[:200]
-    return f"it stops with {type(error).__name__}{where}: {text}"
+    return f"it stops{where}: {_one_line(error)}"
+
+
+def _one_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+
+
+def _double(values: object) -> Tensor:
+    return torch.as_tensor(values).detach().double()
+
+
+def _difference(mine: Tensor, right: Tensor, close: Callable[[Tensor], bool]) -> str:
+    """In which way numbers of the right shape are wrong."""
+    if not mine.isfinite().all():
+        return "some numbers are NaN or infinite: look for a division by 0 or the root of a negative number"
+    if close(-right):
+        return "the sign is wrong: your numbers are the negatives of the right ones"
+    factor = ((mine * right).sum() / (right * right).sum()).item() if right.numel() > 3 else 0.0
+    if abs(factor) > 1e-3 and close(factor * right):
+        return f"a constant factor is wrong: your numbers are {factor:.3g} times the right ones"
+    return f"the numbers differ, by up to {(mine - right).abs().max().item():.3g}"
 
 
 def _wrong_kind(got: object, expected: Tensor | float) -> str | None:

@@ -1,0 +1,121 @@
+"""The checks of notebook 01: standardised data, and a path that is not in the package.
+
+The new path is α = exp(−t), σ = √(1 − exp(−2t)), the Ornstein-Uhlenbeck process; it is VP with a constant rate.
+"""
+
+import torch
+
+from .checking import Answer, compare, grade
+
+__all__ = ["check_convert", "check_ou_time", "check_ou_velocity", "check_standardise"]
+
+T = torch.tensor([0.3, 1.1], dtype=torch.float64)  # as many times as coordinates: a wrong axis cannot hide
+X0 = torch.tensor([[0.7, -0.2], [-0.4, 0.5]], dtype=torch.float64)
+EPS = torch.tensor([[-1.0, 0.4], [0.8, 1.5]], dtype=torch.float64)
+
+
+def check_standardise(student: object) -> None:
+    """Say how my_standardise(raw) does: (N, 2) -> mean 0 and std 1/2 over all coordinates together, (N, 2)."""
+    why = "Every constant of the course (noise levels, scalings) is chosen for data of this size."
+    grade("my_standardise", student, [_standard], why=why)
+
+
+def _standard(standardise: Answer) -> str | None:
+    raw = torch.randn((200, 2), dtype=torch.float64) * torch.tensor([3.0, 1.0]).double() + torch.tensor([5.0, -1.0])
+    centred = raw - raw.mean(0)
+    var = centred.square().mean()
+    right = centred / (2 * var.sqrt())
+    mistakes = {
+        "the mean is not 0: subtract the mean of each coordinate": raw / (2 * var.sqrt()),
+        "each coordinate got a scale of its own: circles would become ellipses, use one scale for both": (
+            centred / (2 * centred.square().mean(0).sqrt())
+        ),
+        "the std is 1: the course wants one half": 2 * right,
+        "you divided by the variance: divide by its root": centred / (2 * var),
+        "you subtracted one number from both coordinates: each has a mean of its own": (
+            (raw - raw.mean()) / (2 * (raw - raw.mean()).square().mean().sqrt())
+        ),
+    }
+    return compare(standardise(raw.clone()), right, mistakes=mistakes, rtol=0.004)  # n or n − 1, both will do
+
+
+def check_ou_time(student: object) -> None:
+    """Say how my_ou_time(nsr) does: noise-to-signal ratios (B,) -> times (B,) of the new path."""
+    grade("my_ou_time", student, [_times], why="With time_at any two paths can be compared, and converted.")
+
+
+def _times(time_at: Answer) -> str | None:
+    nsr = (torch.exp(2 * T) - 1).sqrt()
+    mistakes = {
+        "a factor 1/2 is missing: σ²/α² is exp(2t) − 1, with a 2 in the exponent": 2 * T,
+        "the ratio enters squared: look again at σ²/α²": torch.log1p(nsr) / 2,
+        "the 1 got lost: σ²/α² is exp(2t) − 1, so exp(2t) is more than nsr²": nsr.log(),
+        "you solved for σ² = 1 − exp(−2t) = nsr: the ratio is σ/α, not σ²": -torch.log((1 - nsr).abs()) / 2,
+    }
+    return compare(time_at(nsr.clone()), T, mistakes=mistakes)
+
+
+def check_ou_velocity(student: object) -> None:
+    """Say how my_ou_velocity(x, t, x0) does: (B, 2), (B,), (B, 2) -> slopes dx/dt, (B, 2)."""
+    why = "Put E[x0|x_t] in the place of x0 and this is the equation that all samplers solve."
+    grade("my_ou_velocity", student, [_slopes], why=why)
+
+
+def _slopes(velocity: Answer) -> str | None:
+    t = T[:, None]
+    alpha, sigma = torch.exp(-t), (1 - torch.exp(-2 * t)).sqrt()
+    x, noise = alpha * X0 + sigma * EPS, alpha**2 / sigma * EPS
+    right = noise - alpha * X0
+    row_alpha, row_sigma = alpha.T, sigma.T
+    mistakes = {
+        "the signal should shrink: the sign of the x0 term is wrong": noise + alpha * X0,
+        "the noise should grow: the sign of the noise term is wrong": -noise - alpha * X0,
+        "the noise term is missing": -alpha * X0,
+        "the x0 term is missing": noise,
+        "you used σ where its derivative belongs": sigma * EPS - alpha * X0,
+        "eps is (x − α x0)/σ: the division by σ is missing": alpha**2 / sigma * (x - alpha * X0) - alpha * X0,
+        "eps is (x − α x0)/σ: the α before x0 is missing": alpha**2 / sigma * (x - X0) / sigma - alpha * X0,
+        "the times went along the wrong axis: t[:, None] gives one time per row": (
+            row_alpha**2 / row_sigma * (x - row_alpha * X0) / row_sigma - row_alpha * X0
+        ),
+    }
+    return compare(velocity(x.clone(), T.clone(), X0.clone()), right, mistakes=mistakes)
+
+
+def check_convert(student: object) -> None:
+    """Say how my_convert(x, t) does: a TrigFlow state (B, 2) and its times (B,) -> the same on Linear, as a pair."""
+    why = "One trained network therefore serves every path: minicm.transport does this with a denoiser."
+    grade("my_convert", student, [_converted], why=why)
+
+
+def _converted(convert: Answer) -> str | None:
+    x = torch.cos(T)[:, None] * X0 + 0.5 * torch.sin(T)[:, None] * EPS
+    nsr = 0.5 * torch.tan(T)
+    u = nsr / (1 + nsr)
+    got = convert(x.clone(), T.clone())
+    if not (isinstance(got, (tuple, list)) and len(got) == 2):
+        return "expected two results: return x_linear, t_linear"
+    unscaled = torch.tan(T) / (1 + torch.tan(T))
+    wrong = compare(
+        got[1],
+        u,
+        mistakes={
+            "the times are those for the ratio tan(t): σ_d = 0.5 is missing in it": unscaled,
+            "the times are the ratios themselves: solve t/(1 − t) = nsr for t": nsr,
+            "the times are those of TrigFlow: both paths must have the same ratio, not the same time": T,
+        },
+    )
+    if wrong:
+        return f"t_linear: {wrong}"
+    scale = ((1 - u) / torch.cos(T))[:, None]
+    wrong = compare(
+        got[0],
+        scale * x,
+        mistakes={
+            "x is unchanged: the two states differ by the ratio of their signal scales": x,
+            "the ratio of the signal scales is upside down": x / scale,
+            "you divided by α of TrigFlow: now multiply by α of Linear": x / torch.cos(T)[:, None],
+            "you multiplied by α of Linear: now divide by α of TrigFlow": (1 - u)[:, None] * x,
+        },
+    )
+    return wrong and f"x_linear: {wrong}"

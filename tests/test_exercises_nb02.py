@@ -1,0 +1,108 @@
+"""The checks of notebook 02: what they say to stubs, right and wrong answers."""
+
+import pytest
+import torch
+
+from minicm.exercises.nb02 import check_flow_by_score, check_importance, check_score, check_two_points
+
+
+def two_points_by_exp(x, alpha, sigma, a):
+    up, down = torch.exp(alpha * a * x / sigma**2), torch.exp(-alpha * a * x / sigma**2)
+    return a * (up - down) / (up + down)
+
+
+def logits(x, alpha, sigma, samples):
+    return -(x[:, None] - alpha * samples).square().sum(2) / (2 * sigma**2)
+
+
+def by_exp(x, alpha, sigma, samples):
+    weights = logits(x, alpha, sigma, samples).exp()
+    return weights @ samples / weights.sum(1, keepdim=True)
+
+
+def flow(x, t, path, score):
+    a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
+    return da / a * x - s**2 * (ds / s - da / a) * score
+
+
+def drift(x, t, path):
+    return (path.d_alpha(t) / path.alpha(t))[:, None] * x
+
+
+CASES = [
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(alpha * a * x / sigma**2), "PASS"),
+    (
+        check_two_points,
+        lambda x, alpha, sigma, a: a * (2 * torch.sigmoid(2 * alpha * a * x / sigma**2) - 1),
+        "PASS",
+    ),
+    (check_two_points, lambda x, alpha, sigma, a: None, "not solved yet"),
+    (check_two_points, lambda x, alpha, sigma, a: -a * torch.tanh(alpha * a * x / sigma**2), "sign"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(a * x / sigma**2), "α is missing"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(2 * alpha * a * x / sigma**2), "twice too large"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(alpha * a * x / sigma), "σ enters squared"),
+    (check_two_points, lambda x, alpha, sigma, a: torch.tanh(alpha * a * x / sigma**2), "between −a and a"),
+    (check_two_points, lambda x, alpha, sigma, a: torch.sigmoid(2 * alpha * a * x / sigma**2), "probability of +a"),
+    (check_two_points, lambda x, alpha, sigma, a: a * x.sign(), "nearer point"),
+    (check_two_points, two_points_by_exp, "overflows"),
+    (check_score, lambda x, alpha, sigma, x0_hat: (alpha * x0_hat - x) / sigma**2, "PASS"),
+    (check_score, lambda x, alpha, sigma, x0_hat: None, "not solved yet"),
+    (check_score, lambda x, alpha, sigma, x0_hat: (x - alpha * x0_hat) / sigma**2, "sign is wrong"),
+    (check_score, lambda x, alpha, sigma, x0_hat: (alpha * x0_hat - x) / sigma, "σ enters squared"),
+    (check_score, lambda x, alpha, sigma, x0_hat: (x0_hat - x) / sigma**2, "α before x0_hat"),
+    (check_score, lambda x, alpha, sigma, x0_hat: (x - alpha * x0_hat) / sigma, "the noise that the denoiser"),
+    (check_score, lambda x, alpha, sigma, x0_hat: x.sub_(alpha * x0_hat) / -(sigma**2), "in place"),
+    (check_importance, lambda x, alpha, sigma, samples: logits(x, alpha, sigma, samples).softmax(1) @ samples, "PASS"),
+    (check_importance, lambda x, alpha, sigma, samples: None, "not solved yet"),
+    (check_importance, by_exp, "far from all samples some numbers are NaN"),
+    (check_importance, lambda x, alpha, sigma, samples: samples.mean(0).expand(2, 2), "same weight"),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: logits(x, alpha, sigma, samples).exp() @ samples,
+        "do not add up to 1",
+    ),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: logits(x, 1, sigma, samples).softmax(1) @ samples,
+        "α is missing",
+    ),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: logits(x, alpha, sigma.sqrt(), samples).softmax(1) @ samples,
+        "σ enters squared",
+    ),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: (-logits(x, alpha, sigma, samples)).softmax(1) @ samples,
+        "sign in the exponent",
+    ),
+    (check_importance, lambda x, alpha, sigma, samples: samples.mean(0), "shape is wrong"),
+    (check_flow_by_score, flow, "PASS"),
+    (check_flow_by_score, lambda x, t, path, score: None, "not solved yet"),
+    (check_flow_by_score, lambda x, t, path, score: 2 * drift(x, t, path) - flow(x, t, path, score), "score term"),
+    (
+        check_flow_by_score,
+        lambda x, t, path, score: flow(x, t, path, score) - drift(x, t, path),
+        "term with x is missing",
+    ),
+    (
+        check_flow_by_score,
+        lambda x, t, path, score: drift(x, t, path) - (path.sigma(t) * path.d_sigma(t))[:, None] * score,
+        "right on VE only",
+    ),
+    (check_flow_by_score, lambda x, t, path, score: 2 * flow(x, t, path, score) - drift(x, t, path), "reverse SDE"),
+    (check_flow_by_score, lambda x, t, path, score: path.d_alpha(t) * x, "numbers differ"),
+]
+
+
+@pytest.mark.parametrize(("check", "student", "words"), CASES)
+def test_what_is_said(check, student, words, capsys):
+    check(student)
+    assert words in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("check", sorted({case[0] for case in CASES}, key=lambda check: check.__name__))
+def test_answers_stay_right_in_single_precision_by_default(check, capsys):
+    torch.set_default_dtype(torch.float32)
+    check(next(student for c, student, words in CASES if c is check and words == "PASS"))
+    assert "PASS" in capsys.readouterr().out
