@@ -1,6 +1,7 @@
 """minicm: consistency models from first principles, from points in the plane to images, in one or two steps."""
 
 from . import data
+from .averages import EMA, PowerEMA
 from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
 from .nets import MLP
 from .paths import VE, VP, Linear, Path, TrigFlow, transport
@@ -8,7 +9,7 @@ from .precond import ConsistencyScaling, EDMScaling, Preconditioned, Recovered, 
 from .sampling import consistency_sample
 from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory
 from .times import karras_grid, log_grid, log_normal, uniform, uniform_grid
-from .training import EMA, PowerEMA, fit
+from .training import fit
 
 __version__ = "0.1.0"
 

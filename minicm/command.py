@@ -28,6 +28,8 @@ def report(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
         print("minicm: stopped", file=sys.stderr)
         return 130
     except ModuleNotFoundError as error:
+        if (error.name or "minicm").split(".")[0] == "minicm":
+            raise
         text = f"the package {error.name} is missing: `minicm doctor` says how to mend it"
     except OSError as error:
         text = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)

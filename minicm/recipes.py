@@ -11,6 +11,7 @@ from itertools import islice
 import torch
 from torch import nn
 
+from .averages import Average, PowerEMA
 from .data import batches
 from .losses import SCMLoss, VelocityLoss, by_network, cd, ect, ict, normalised, tangent_warmup
 from .nets import MLP
@@ -18,7 +19,7 @@ from .paths import TrigFlow
 from .precond import Preconditioned, TrigFlowScaling
 from .shapes import Loss, Sampler
 from .times import log_normal
-from .training import Average, PowerEMA, Record, fit, warmup_linear_decay
+from .training import Record, fit, warmup_linear_decay
 
 __all__ = ["PATH", "Run", "cd_run", "diffusion_run", "ect_run", "ict_run", "new_model", "scd_run", "sct_run"]
 

@@ -1,31 +1,21 @@
-"""The loop, the averages of its weights and its learning rates: θ ← θ − lr · opt(∇ mean_b loss_b), once per iteration.
+"""The loop and its learning rates: θ ← θ − lr · opt(∇ mean_b loss_b), once per iteration.
 
 The loop knows modules, optimisers and numbers; which loss, data or path it trains, it never learns.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from .averages import Average
+from .seeds import fold
 from .shapes import Loss
 
-__all__ = [
-    "EMA",
-    "Average",
-    "PowerEMA",
-    "Record",
-    "ScheduledEMA",
-    "fit",
-    "fold",
-    "warmup_cosine",
-    "warmup_linear_decay",
-]
+__all__ = ["Record", "fit", "warmup_cosine", "warmup_linear_decay"]
 
 _NOISE, _DROPOUT = 1, 2  # two streams: one seed for both would make the dropout mask a function of the noise
 
@@ -39,28 +29,13 @@ class Record:
     grad_norm: float
 
 
-def fold(seed: int, *indices: int) -> int:
-    """A seed in [0, 2⁶³) mixed from every number given: the seed of a run, then an iteration, then a stream.
-
-    A run that draws iteration k from fold(seed, k) needs no saved generator state to go on after a break.
-    Source: Steele et al. 2014 (SplitMix), figure 16, one round for each number.
-    """
-    z = 0
-    for number in (seed, *indices):
-        z = (z + number + 0x9E3779B97F4A7C15) % 2**64
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
-        z ^= z >> 31
-    return z >> 1
-
-
 def fit(
     model: nn.Module,
     loss: Loss,
     batches: Iterable[Tensor],
     optimizer: torch.optim.Optimizer,
     *,
-    ema: "Average | None" = None,
+    ema: Average | None = None,
     clip: float = math.inf,
     lr: Callable[[int], float] | None = None,
     seed: int = 0,
@@ -160,105 +135,6 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     finally:
         for generator, state in zip(generators, states, strict=True):
             generator.set_state(state)
-
-
-class Average(ABC):
-    """A copy of a model, `.model`, whose parameters follow it: θ̄_n = β_n θ̄_(n−1) + (1 − β_n) θ_n, n = 1, 2, ...
-
-    θ̄_0 are the parameters given at first.  Buffers are copied, not averaged.  The copy is in eval mode.
-    """
-
-    def __init__(self, model: nn.Module) -> None:
-        self.model = deepcopy(model).eval().requires_grad_(False)
-        self.updates = 0
-
-    @abstractmethod
-    def decay_at(self, n: int) -> float:
-        """β_n, the weight that update n = 1, 2, ... leaves to the past."""
-
-    @torch.no_grad()
-    def update(self, model: nn.Module) -> None:
-        """Move towards the parameters that `model` has now; the model must be of the same build."""
-        self.updates += 1
-        (averages, copies), (parameters, buffers) = _tensors(self.model), _tensors(model)
-        if averages:
-            torch._foreach_lerp_(averages, parameters, 1 - self.decay_at(self.updates))
-        for copy, buffer in zip(copies, buffers, strict=True):
-            copy.copy_(buffer)
-
-    def state_dict(self) -> dict:
-        """The averaged weights and the number of updates, for a checkpoint."""
-        return {"updates": self.updates, "model": self.model.state_dict()}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Go on from what `state_dict` gave; `.model` stays the same object."""
-        self.model.load_state_dict(state["model"])
-        self.updates = int(state["updates"])
-
-
-def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and buffers, each tensor once; one walk, a fifth of the time of parameters() and buffers()."""
-    parameters, buffers = {}, {}  # dicts keep the order and drop what is tied
-    for module in model.modules():
-        parameters.update((p, None) for p in module._parameters.values() if p is not None)
-        buffers.update((b, None) for b in module._buffers.values() if b is not None)
-    return list(parameters), list(buffers)
-
-
-class EMA(Average):
-    """Exponential average with warm-up: β_n = min(decay, (1 + n)/(10 + n)).
-
-    The warm-up lets the start be forgotten: .999 alone would keep e⁻¹ of it after 1000 updates.
-    Raises ValueError unless 0 <= decay < 1.  Source: Karras et al. 2022 (EDM), appendix F.2, a ramp of this kind.
-    """
-
-    def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"expected 0 <= decay < 1, the weight kept per update, got {decay}")
-        super().__init__(model)
-        self.decay = decay
-
-    def decay_at(self, n: int) -> float:  # noqa: D102
-        return min(self.decay, (1 + n) / (10 + n))
-
-
-class ScheduledEMA(Average):
-    """Average with β_n = decay(n − 1), a function of the iteration, such as the μ(k) of a consistency target."""
-
-    def __init__(self, model: nn.Module, decay: Callable[[int], float]) -> None:
-        super().__init__(model)
-        self.decay = decay
-
-    def decay_at(self, n: int) -> float:  # noqa: D102
-        return self.decay(n - 1)
-
-
-class PowerEMA(Average):
-    """Average with a power-function profile: β_n = (1 − 1/n)^(γ+1), so θ_i has weight (i^(γ+1) − (i−1)^(γ+1))/n^(γ+1).
-
-    sigma_rel is the profile's standard deviation as a share of the training so far; the start has no weight.
-    Raises ValueError unless 0 < sigma_rel < 12^(−1/2), where γ reaches 0, the plain mean.
-    Source: Karras et al. 2024 (EDM2), sec. 3.1, eq. 3 and appendix C.
-    """
-
-    def __init__(self, model: nn.Module, sigma_rel: float = 0.1) -> None:
-        if not 0 < sigma_rel < 12**-0.5:
-            raise ValueError(f"expected 0 < sigma_rel < {12**-0.5:.4f}, got {sigma_rel}")
-        super().__init__(model)
-        self.gamma = _power_of(sigma_rel)
-
-    def decay_at(self, n: int) -> float:  # noqa: D102
-        return (1 - 1 / n) ** (self.gamma + 1)
-
-
-def _power_of(sigma_rel: float) -> float:
-    """The γ > 0 with sigma_rel² = (γ + 1)/((γ + 2)² (γ + 3)), by bisection: the right side falls, below (γ + 2)⁻²."""
-    low, high = 0.0, 1 / sigma_rel
-    for _ in range(100):
-        middle = (low + high) / 2
-        too_wide = (middle + 1) / ((middle + 2) ** 2 * (middle + 3)) > sigma_rel**2
-        low, high = (middle, high) if too_wide else (low, middle)
-    return low
 
 
 def warmup_cosine(peak: float, *, total: int, warmup: int = 0) -> Callable[[int], float]:

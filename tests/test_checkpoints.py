@@ -14,8 +14,10 @@ import torch
 from torch import nn
 
 from minicm import checkpoints
+from minicm.averages import EMA, PowerEMA
 from minicm.checkpoints import load_checkpoint, load_weights, save_checkpoint, save_weights
-from minicm.training import EMA, PowerEMA, fit, fold
+from minicm.seeds import fold
+from minicm.training import fit
 
 
 class Head(nn.Module):
@@ -337,7 +339,7 @@ def test_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path):
         env=os.environ | {"PYTHONPATH": root},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
 

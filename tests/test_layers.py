@@ -17,6 +17,7 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"solvers"},
     {"multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "oracles"},
     {"editing"},
+    {"averages"},
     {"losses", "training", "checkpoints", "data", "evaluation", "plotting"},
     {"recipes", "exercises"},
     {"command", "demo", "doctor", "__main__"},

@@ -131,9 +131,8 @@ class Bench:
         self.record = folder / "log"
 
     def make(self, *targets, **settings):
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-        inherited.pop("DATA", None)
-        environment = {**inherited, "FAKE_LOG": str(self.record), **settings}
+        # A make that runs these tests hands its own variables down (MAKEFLAGS, ARGS, DATA): start from nothing.
+        environment = {"PATH": os.environ["PATH"], "FAKE_LOG": str(self.record), **settings}
         command = ["make", f"PYTHON={self.python}", *targets]
         return subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True)
 

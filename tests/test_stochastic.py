@@ -8,7 +8,6 @@ from gauntlet import INNER, PATHS, mixture, name
 
 from minicm.oracles import gaussian
 from minicm.paths import VE, Linear
-from minicm.shapes import like
 from minicm.solvers import heun_step, integrate, probability_flow
 from minicm.stochastic import edm_stochastic, reverse_sde
 from minicm.times import karras_grid

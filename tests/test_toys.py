@@ -23,7 +23,7 @@ from minicm.data import (
     toy,
 )
 from minicm.data.drawing import DINOSAUR, Drawing
-from minicm.training import fold
+from minicm.seeds import fold
 
 N = 40_000
 

@@ -9,15 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from minicm.training import (
-    EMA,
-    PowerEMA,
-    ScheduledEMA,
-    fit,
-    fold,
-    warmup_cosine,
-    warmup_linear_decay,
-)
+from minicm.averages import EMA, PowerEMA, ScheduledEMA
+from minicm.seeds import fold
+from minicm.training import fit, warmup_cosine, warmup_linear_decay
 
 
 class Scalar(nn.Module):

@@ -6,8 +6,8 @@ from itertools import count
 import torch
 from torch import Tensor
 
+from ..seeds import fold
 from ..shapes import Sampler
-from ..training import fold
 
 __all__ = ["batches", "of_points"]
 

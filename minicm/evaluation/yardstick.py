@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from ..oracles import GaussianMixture
+from ..seeds import fold
 from ..shapes import Sampler
-from ..training import fold
 from .classifier import c2st
 from .projections import directions, mean_distance, mean_distance_between, project, sliced_w2
 from .rows import rows

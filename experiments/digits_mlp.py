@@ -1,0 +1,129 @@
+"""The stored models of 8 x 8 digits, grey and tinted: a consistency student each, distilled from a diffusion teacher.
+
+    python experiments/digits_mlp.py [digits] [tinted]
+
+writes data/digits_scd.safetensors and data/tinted_scd.safetensors, with the command and the measured quality inside.
+The networks see one half of the pictures; quality is measured against the other half.
+"""
+
+import argparse
+from copy import deepcopy
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from minicm.checkpoints import save_weights
+from minicm.data.digits import halves, tinted
+from minicm.evaluation import energy_distance, frechet_between
+from minicm.losses import SCMLoss, VelocityLoss, by_network, normalised, tangent_warmup
+from minicm.nets import MLP
+from minicm.paths import TrigFlow
+from minicm.precond import Preconditioned, TrigFlowScaling
+from minicm.recipes import Run
+from minicm.sampling import consistency_sample
+from minicm.shapes import Sampler
+from minicm.times import log_normal
+
+FOLDER = Path(__file__).resolve().parent.parent / "data"
+PATH = TrigFlow()
+
+
+@dataclass(frozen=True)
+class Settings:
+    shape: tuple[int, ...]
+    width: int  # of 4 hidden layers: the file must stay below 1 MB
+    teacher_iterations: int = 3000
+    student_iterations: int = 4000
+    batch_size: int = 128
+    lr: float = 1e-3
+
+
+SETTINGS = {"digits": Settings((1, 8, 8), 256), "tinted": Settings((3, 8, 8), 216)}
+
+
+def new_model(name: str, seed: int = 0) -> Preconditioned:
+    """The untrained network of `digits` or `tinted`; the global generator is as it was."""
+    s = SETTINGS[name]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(seed)
+        return Preconditioned(MLP(torch.Size(s.shape).numel(), s.width, 4), TrigFlowScaling(PATH.sigma_data))
+
+
+def data(name: str) -> tuple[Tensor, Tensor]:
+    """The half to train on and the half to judge by, float32."""
+    h = halves()
+    if name == "digits":
+        return h.train, h.test
+    return tinted(h.train, h.train_labels), tinted(h.test, h.test_labels)
+
+
+def drawn_from(points: Tensor) -> Sampler:
+    """Rows of points with replacement."""
+    return lambda n, generator: points[torch.randint(len(points), (n,), generator=generator)]
+
+
+def teacher_run(name: str, points: Tensor) -> Run:
+    s = SETTINGS[name]
+    loss = VelocityLoss(PATH, log_normal(-1.2, 1.2))
+    return Run(new_model(name), loss, drawn_from(points), s.teacher_iterations, 0, s.batch_size, s.lr)
+
+
+def student_run(name: str, points: Tensor, teacher: nn.Module) -> Run:
+    s = SETTINGS[name]
+    loss = SCMLoss(
+        PATH,
+        log_normal(-1.0, 1.4),
+        teacher=teacher,
+        warmup=tangent_warmup(s.student_iterations // 10),
+        rescale=normalised(0.1),
+        derivative=by_network,
+    )
+    student = deepcopy(teacher).requires_grad_(True)
+    return Run(student, loss, drawn_from(points), s.student_iterations, 1, s.batch_size, s.lr)
+
+
+def trained(label: str, run: Run) -> nn.Module:
+    for _ in tqdm(run.records(), total=run.iterations, desc=label):
+        pass
+    return run.average.model
+
+
+@torch.no_grad()
+def samples(model: nn.Module, name: str, n: int, times: list[float], seed: int = 0) -> Tensor:
+    """n pictures in len(times) evaluations."""
+    generator = torch.Generator().manual_seed(seed)
+    noise = PATH.prior((n, *SETTINGS[name].shape), generator)
+    return consistency_sample(model, noise, times, PATH, generator)
+
+
+def nearest(x: Tensor, points: Tensor) -> float:
+    """Median distance of a picture to the nearest of points: memorised pictures have it near 0."""
+    return torch.cdist(x.flatten(1), points.flatten(1)).amin(1).median().item()
+
+
+def quality(x: Tensor, train: Tensor, test: Tensor) -> dict[str, float]:
+    """Energy distance to the test half over that of the train half, and nearest neighbours; as many pictures as test."""
+    return {
+        "ed_over_floor": energy_distance(x, test) / energy_distance(train[: len(test)], test),
+        "nearest_train": nearest(x, train),
+        "nearest_test": nearest(x, test),
+        "nearest_train_of_test": nearest(test, train),
+    }
+
+
+def classifier(x: Tensor, labels: Tensor) -> nn.Sequential:
+    """64-128-32-10, trained on grey digits; its last hidden layer serves the Fréchet distance."""
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        net = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, 10))
+        optimizer = torch.optim.Adam(net.parameters(), 2e-3, weight_decay=1e-4)
+        for _ in range(600):
+            i = torch.randint(len(x), (128,))
+            optimizer.zero_grad()
+            functional.cross_entropy(net(x[i]), labels[i]).backward()
+            optimizer.step()
+    return net.eval().requires_grad_(False)
