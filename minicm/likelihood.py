@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.func import jvp
+from torch.func import vjp
 
 from .paths import Path
 from .shapes import Denoiser, Step, Velocity, like, per_sample, time_grid
@@ -22,20 +22,20 @@ Trace = Callable[[Velocity, Tensor, Tensor], tuple[Tensor, Tensor]]  # (velocity
 
 
 def exact_trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-    """v and div v = Σ_i e_i·(∂v/∂x) e_i: one Jacobian-vector product per dimension, so meant for D <= 16.
+    """v and div v = Σ_i e_i·(∂v/∂x) e_i: one evaluation and one backward pass per dimension, so meant for D <= 16.
 
-    x: (B, *S), D elements each; t: (B,).  Returns v (B, *S) and the divergence (B,).  v must act on each sample alone
-    and allow forward-mode derivatives.
+    x: (B, *S), D elements each; t: (B,).  Returns v (B, *S) and the divergence (B,).  v must act on each sample alone.
     """
-    v, divergence = torch.empty_like(x), x.new_zeros(len(x))
-    for basis in torch.eye(x[0].numel(), dtype=x.dtype, device=x.device):
-        v, along = _v_and_vjv(velocity, x, t, basis.reshape(x.shape[1:]).expand_as(x))
-        divergence = divergence + along
+    v, pull = vjp(lambda y: velocity(y, t), x)
+    divergence = x.new_zeros(len(x))
+    for row in torch.eye(x[0].numel(), dtype=x.dtype, device=x.device):
+        basis = row.reshape(x.shape[1:]).expand_as(x)
+        divergence = divergence + per_sample(basis * pull(basis)[0])
     return v, divergence
 
 
 def hutchinson_trace(probe: Tensor) -> Trace:
-    """div v ≈ p·(∂v/∂x) p, unbiased for probes with E[p pᵀ] = 1: one Jacobian-vector product for any dimension.
+    """div v ≈ p·(∂v/∂x) p, unbiased for probes with E[p pᵀ] = 1: one backward pass in any dimension.
 
     probe: (B, *S), of x's dtype, one per sample for the whole trajectory: a fresh one at each time would make the
     integrand rough, and no solver of high order or adaptive step would converge.  For the variance of the estimate
@@ -44,7 +44,8 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     """
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        return _v_and_vjv(velocity, x, t, probe)
+        v, pull = vjp(lambda y: velocity(y, t), x)
+        return v, per_sample(probe * pull(probe)[0])
 
     return trace
 
@@ -95,12 +96,6 @@ def bits_per_dim(log_prob: Tensor, num_elements: int, *, bin_width: float = 2 / 
     Source: Theis, van den Oord, Bethge 2016, eq. 4.
     """
     return -(log_prob / num_elements + math.log(bin_width)) / math.log(2)
-
-
-def _v_and_vjv(velocity: Velocity, x: Tensor, t: Tensor, p: Tensor) -> tuple[Tensor, Tensor]:
-    """v and p·(∂v/∂x) p."""
-    v, dv = jvp(lambda y: velocity(y, t), (x,), (p,))
-    return v, per_sample(dv * p)
 
 
 def _normal_log_prob(x: Tensor, std: Tensor) -> Tensor:

@@ -203,6 +203,14 @@ def test_mode_coverage_of_the_truth_and_of_a_blob():
     assert mode_coverage(torch.tensor([0.0, 9.0]).repeat(50)[:, None], uneven).total_variation == pytest.approx(0.4)
 
 
+def test_a_rare_mode_needs_a_tenth_of_its_own_mass_and_far_samples_have_no_mode():
+    rare = GaussianMixture(torch.tensor([[0.0], [9.0]]), torch.ones(2), torch.tensor([0.95, 0.05]))
+    x = torch.tensor([0.0] * 57 + [9.0] * 3 + [40.0] * 40)[:, None]
+    found = mode_coverage(x, rare)
+    assert found.counts == (57, 3) and found.covered == 2  # .03 of the samples, more than a tenth of .05
+    assert found.total_variation == pytest.approx(0.0, abs=1e-12)  # 57 : 3 is .95 : .05, whatever lies far away
+
+
 def test_map_error_is_euclidean_row_by_row():
     exact = torch.randn(5, 1, 2)
     offset = torch.tensor([[3.0, 4.0], [0.0, 1.0], [0.0, 2.0], [0.0, 0.0], [0.0, 0.0]])[:, None]
