@@ -113,7 +113,7 @@ def edit(
     broadcasts to A y.  times: decreasing, usually from path.t_max; with many, what is filled in fits better.
     It is a heuristic.  Where the unknown coordinates depend on the known ones, x is not a draw of the conditional law;
     that comes only with very many low levels, each then a step of Langevin dynamics of size σ²/2.  For a Gaussian of
-    std ½ and correlation .8, four levels from 80 to .1 reach less than two thirds of the conditional mean.
+    std ½ and correlation .8, the four levels 80, 2, .5, .1 reach little more than a third of the conditional mean.
     Raises ValueError for a mask that does not fit, known values that are not finite, or times as `consistency_sample`.
     Source: Song et al. 2023 (consistency models), Alg. 4, with general coefficients and without clipping.
     """
@@ -122,10 +122,11 @@ def edit(
     mask = _mask(known, coordinates)
 
     def with_known(x: Tensor) -> Tensor:
-        return operator.inverse(torch.where(mask, coordinates, operator.forward(x)))
+        # Contiguous, since noise is drawn in the order of memory: another layout would mean another noise.
+        return operator.inverse(torch.where(mask, coordinates, operator.forward(x))).contiguous()
 
-    eps = torch.empty_like(y).normal_(generator=generator)
-    x = path.mix(with_known(torch.zeros_like(y)), eps, times[0].expand(len(y)))
+    x0 = with_known(torch.zeros_like(y))
+    x = path.mix(x0, torch.empty_like(x0).normal_(generator=generator), times[0].expand(len(y)))
     x0 = with_known(model(x, times[0].expand(len(y))))
     for t in times[1:]:
         t = t.expand(len(y))
@@ -147,7 +148,7 @@ def stroke(
     y: (B, *S), a sketch, data units.  times: decreasing; the first decides how much of y survives.
     Raises ValueError as `consistency_sample`.  Source: Meng et al. 2022 (SDEdit), Alg. 1.
     """
-    times = _decreasing(times, path)
+    times, y = _decreasing(times, path), y.contiguous()
     eps = torch.empty_like(y).normal_(generator=generator)
     x = path.mix(y, eps, times[:1].expand(len(y)).to(y.device))
     return consistency_sample(model, x, times, path, generator)
@@ -169,16 +170,15 @@ def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     """(sin((1 − w)θ) a + sin(wθ) b)/sin θ, θ the angle between a and b as vectors; (B, *S).
 
     On the way from one noise to another the length stays that of noise, which a straight line would cut by up to √2.
-    Where a and b are nearly parallel (or opposite) it is the straight line (1 − w) a + w b.
+    Where a and b are nearly parallel or opposite, or one is 0, it is the straight line (1 − w) a + w b.
     a, b: (B, *S).  weight: (B,), 0 gives a, 1 gives b.  Raises ValueError for other shapes.
     Source: Shoemake 1985 (animating rotation with quaternion curves), sec. 3.3.
     """
     if a.shape != b.shape:
         raise ValueError(f"expected two noises of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
     w = like(torch.as_tensor(weight), a)
-    lengths = (per_sample(a * a) * per_sample(b * b)).sqrt()
-    cos = like(per_sample(a * b) / lengths.clamp_min(torch.finfo(a.dtype).tiny), a)
-    straight = cos.abs() > _PARALLEL
+    cos = like(per_sample(a * b) / (per_sample(a * a) * per_sample(b * b)).sqrt(), a)
+    straight = ~(cos.abs() <= _PARALLEL)  # also where a length is 0 and the quotient NaN
     theta = torch.where(straight, 1.0, cos).acos()  # 0 there; the quotient is not used
     arc = (torch.sin((1 - w) * theta) * a + torch.sin(w * theta) * b) / torch.where(straight, 1.0, theta.sin())
     return torch.where(straight, (1 - w) * a + w * b, arc)

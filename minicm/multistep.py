@@ -96,7 +96,7 @@ def _angle(z: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _mean(history: Remembered, at: np.ndarray) -> Tensor:
-    """∫ P(at(u)) du over u in [0, 1]: P through the remembered values, at (Q,) at the Gauss-Legendre points; (B, *S)."""
+    """∫ P(at(u)) du over u in [0, 1]: P through the remembered values, at: (Q,), at the _UNIT; (B, *S)."""
     nodes = np.array([node for node, _ in history])
     same = np.eye(len(nodes), dtype=bool)
     ratios = (at[:, None, None] - nodes) / (nodes[:, None] - nodes + same)  # (Q, J, J)

@@ -132,7 +132,7 @@ def test_where_all_is_known_nothing_changes_and_nan_may_stand_where_nothing_is()
 
 
 def test_the_model_sees_the_known_values_with_the_noise_of_the_level():
-    path, n, seen = TrigFlow(), 40_000, []
+    path, n, seen = TrigFlow(), 10_000, []
 
     def model(x, t):
         seen.append((t[0].item(), x))
@@ -146,9 +146,9 @@ def test_the_model_sees_the_known_values_with_the_noise_of_the_level():
         alpha, sigma = math.cos(t), 0.5 * math.sin(t)
         wanted = torch.tensor([0.7 * alpha, 0.0])
         assert (x.mean(0) - wanted).abs().max() < 5 * sigma / n**0.5
-        assert (x.std(0) / sigma - 1).abs().max() < 0.02
+        assert (x.std(0) / sigma - 1).abs().max() < 0.04
     noises = torch.stack([x[:, 0] - 0.7 * math.cos(t) for t, x in seen])
-    assert (torch.corrcoef(noises) - torch.eye(3)).abs().max() < 0.03  # fresh at every level
+    assert (torch.corrcoef(noises) - torch.eye(3)).abs().max() < 0.05  # fresh at every level
 
 
 def test_the_same_generator_gives_the_same_samples():
@@ -174,7 +174,7 @@ def kolmogorov(x, oracle):
 @pytest.mark.parametrize("ratios", [[], [0.8], [5.0, 0.8, 0.1]], ids=len)
 @each_path
 def test_independent_coordinates_are_filled_in_from_their_exact_law(path, ratios):
-    oracle, n = product_mixture_oracle(), 4000
+    oracle, n = product_mixture_oracle(), 1000
     y = torch.tensor([0.45, 99.0]).expand(n, 2)
     x = edit(
         oracle.consistency(path), y, operator=identity(), known=first(2), times=levels(path, ratios), path=path,
@@ -185,7 +185,7 @@ def test_independent_coordinates_are_filled_in_from_their_exact_law(path, ratios
 
 
 def test_so_are_independent_coordinates_along_slanted_axes():
-    path, oracle, n = TrigFlow(), product_mixture_oracle(), 4000
+    path, oracle, n = TrigFlow(), product_mixture_oracle(), 1000
     f = oracle.consistency(path)
     slanted = lambda x, t: f(x @ TURN, t) @ TURN.T  # noqa: E731  # the data is turned by 53°
     y = torch.tensor([0.45, 99.0]) @ TURN.T
@@ -209,9 +209,9 @@ def recursion(rho, y, times):
     return mean, var
 
 
-@pytest.mark.parametrize("ratios", [[], [2.0, 0.5, 0.1], torch.linspace(2, 0.1, 40).tolist()], ids=len)
+@pytest.mark.parametrize("ratios", [[], [2.0, 0.5, 0.1], torch.linspace(2, 0.1, 12).tolist()], ids=len)
 def test_a_correlated_gaussian_is_filled_in_as_the_recursion_says(ratios):
-    path, n, rho, y = VE(), 40_000, 0.8, 0.6
+    path, n, rho, y = VE(), 4000, 0.8, 0.6
     times = [80.0, *ratios]
     x = edit(
         tilted(rho, path), torch.full((n, 2), y), operator=identity(), known=first(2), times=times, path=path,
@@ -227,7 +227,7 @@ def test_few_levels_miss_the_conditional_mean_and_many_low_ones_find_it():
     one, _ = recursion(0.8, 1.0, [80.0])
     four, var = recursion(0.8, 1.0, [80.0, 2.0, 0.5, 0.1])
     assert one == pytest.approx(0.0, abs=0.01)  # one level fills in the unconditional law
-    assert 0.35 < four < 2 / 3 * 0.8
+    assert 1 / 3 < four / 0.8 < 0.4
     many, var = recursion(0.8, 1.0, [80.0, *torch.linspace(2, 0.05, 2000).tolist()])
     assert many == pytest.approx(0.8, rel=0.01) and var == pytest.approx(0.09, rel=0.02)  # Langevin dynamics
 

@@ -31,6 +31,12 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+@pytest.fixture
+def quick_classifier(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A third of the training, where only the other numbers or its coarse answer matter."""
+    monkeypatch.setattr("minicm.evaluation.classifier._STEPS", 100)
+
+
 def normal_grid(n: int) -> Tensor:
     """Quantiles of N(0, 1) at (i + ½)/n: its samples without the noise."""
     return torch.special.ndtri((torch.arange(n) + 0.5) / n)
@@ -227,7 +233,7 @@ def test_count_calls_counts_and_changes_nothing():
 # Classifier
 
 
-def test_c2st_is_a_half_between_true_sets_and_1_between_distant_ones():
+def test_c2st_is_a_half_between_true_sets_and_1_between_distant_ones(quick_classifier):
     accuracy = c2st(moons(8000, seeded(1)), moons(8000, seeded(2)))
     assert abs(accuracy - 0.5) < 4 * 0.5 / math.sqrt(8000)
     assert c2st(torch.randn(500, 2), torch.randn(500, 2) + 20) == 1.0
@@ -242,7 +248,7 @@ def test_c2st_reaches_bayes_between_gaussians_of_two_widths():
     assert bayes - 0.02 < accuracy < bayes + 4 * 0.5 / math.sqrt(n)
 
 
-def test_c2st_is_seeded_unpaired_and_leaves_torchs_state_alone():
+def test_c2st_is_seeded_unpaired_and_leaves_torchs_state_alone(quick_classifier):
     x, y = torch.randn(400, 2), torch.randn(900, 2) + 1
     state = torch.random.get_rng_state()
     with torch.inference_mode():
@@ -251,7 +257,7 @@ def test_c2st_is_seeded_unpaired_and_leaves_torchs_state_alone():
     assert first == c2st(x, y, seed=3) and first > 0.6
 
 
-def test_c2st_of_a_set_against_itself_is_below_a_half():
+def test_c2st_of_a_set_against_itself_is_below_a_half(quick_classifier):
     """A point learnt with one label comes back, held out, with the other: that is how shared points show."""
     z = torch.randn(500, 2)
     assert c2st(z, z) < 0.45
@@ -266,7 +272,7 @@ def yardstick() -> Yardstick:
     return Yardstick(eight_gaussians, 10_000, num_projections=64, floor_pairs=5, mixture=eight_gaussians_mixture())
 
 
-def test_the_truth_measures_about_one_floor(yardstick):
+def test_the_truth_measures_about_one_floor(yardstick, quick_classifier):
     quality = yardstick.measure(eight_gaussians(10_000, seeded(9)))
     assert 0.4 < quality.ed_over_floor < 2.5 and 0.3 < quality.sw2_over_floor < 3
     assert abs(quality.c2st - 0.5) < 4 * 0.5 / 100
@@ -276,7 +282,7 @@ def test_the_truth_measures_about_one_floor(yardstick):
     assert "[" in str(yardstick.floor) and "far 0.0111" in str(yardstick.floor)
 
 
-def test_yardsticks_energy_distance_is_the_mean_over_pairs_of_blocks(monkeypatch):
+def test_yardsticks_energy_distance_is_the_mean_over_pairs_of_blocks(monkeypatch, quick_classifier):
     monkeypatch.setattr("minicm.evaluation.yardstick._BLOCK", 500)
     drawn = []
 
@@ -304,7 +310,7 @@ def test_floor_of_the_energy_distance_has_its_known_mean(yardstick):
     assert yardstick.floor.ed.low <= yardstick.floor.ed.median <= yardstick.floor.ed.high
 
 
-def test_the_yardstick_sees_what_is_wrong(yardstick):
+def test_the_yardstick_sees_what_is_wrong(yardstick, quick_classifier):
     x = eight_gaussians(10_000, seeded(9))
     bridged = x.clone()
     bridged[:3000] = (bridged[:3000] + bridged[3000:6000]) / 2
@@ -314,7 +320,7 @@ def test_the_yardstick_sees_what_is_wrong(yardstick):
     assert dropped.modes == 7 and dropped.total_variation == pytest.approx(1 / 8, abs=0.02)
 
 
-def test_noise_floor_and_evaluate_points_repeat():
+def test_noise_floor_and_evaluate_points_repeat(quick_classifier):
     floor = noise_floor(lambda x, y: sliced_wasserstein(x, y, generator=seeded()), moons, 500, pairs=3)
     again = noise_floor(lambda x, y: sliced_wasserstein(x, y, generator=seeded()), moons, 500, pairs=3)
     assert floor == again and floor.low < floor.median < floor.high

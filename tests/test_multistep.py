@@ -38,7 +38,7 @@ def test_adams_bashforth_has_its_order_on_uneven_grids(path, order):
     def solve(x, times):
         return adams_bashforth(problem(path)[0], x, with_tiny_start(times, order), order=order)
 
-    assert order - 0.5 < order_of(solve, path, 48, 192) < order + 1.1
+    assert order - 0.5 < order_of(solve, path, 64, 256) < order + 1.1
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 5, 6])
@@ -46,7 +46,11 @@ def test_adams_bashforth_is_exact_for_slopes_that_are_polynomials(order):
     """After the start the weights integrate t^m exactly for m < order, on a random grid, and not t^order."""
     grid, x0 = (0.1 + torch.rand(12)).cumsum(0).flip(0), torch.zeros(1, 1)
     for m in range(order + 1):
-        there, next_one = (adams_bashforth(lambda x, t: like(t**m, x), x0, grid[:n], order=order) for n in (11, 12))
+
+        def power(x, t, m=m):
+            return like(t**m, x)
+
+        there, next_one = (adams_bashforth(power, x0, grid[:n], order=order) for n in (11, 12))
         error = (next_one - there).item() - ((grid[11] ** (m + 1) - grid[10] ** (m + 1)) / (m + 1)).item()
         assert abs(error) < 1e-9 if m < order else abs(error) > 1e-5
 
@@ -160,8 +164,10 @@ def test_a_start_without_signal(solver):
         for start in (1.0, 1 - 1e-9)
     )
     assert torch.allclose(at_one, near_one, rtol=0, atol=1e-6 if solver is exponential_adams else 0.02)
-    fine = integrate(probability_flow(denoise, path), x, torch.linspace(1, 0.1, 200), rk4_step)
-    assert rms(at_one, fine) < 0.2 * rms(integrate(probability_flow(denoise, path), x, torch.linspace(1, 0.1, 11), ddim_step(path)), fine)
+    velocity = probability_flow(denoise, path)
+    fine = integrate(velocity, x, torch.linspace(1, 0.1, 200), rk4_step)
+    ddim = integrate(velocity, x, torch.linspace(1, 0.1, 11), ddim_step(path))
+    assert rms(at_one, fine) < 0.2 * rms(ddim, fine)
 
 
 def eight_gaussians():

@@ -52,8 +52,8 @@ class Counted:
 @by_step
 def test_order_of_convergence(path, step):
     velocity, x, exact = problem(path)
-    errors = [rms(integrate(velocity, x, inner_grid(path, n), step_named(step, path)), exact) for n in (32, 64, 128)]
-    slope = math.log2(errors[0] / errors[2]) / 2
+    errors = [rms(integrate(velocity, x, inner_grid(path, n), step_named(step, path)), exact) for n in (32, 128)]
+    slope = math.log2(errors[0] / errors[1]) / 2
     assert slope == pytest.approx(STEPS[step][0], abs=0.2)
 
 
@@ -61,10 +61,10 @@ def test_order_of_convergence(path, step):
 @by_step
 def test_forwards_then_backwards_returns(path, step):
     velocity, x, exact = problem(path)
-    there = integrate(velocity, x, inner_grid(path, 100), step_named(step, path))
-    back = integrate(velocity, there, inner_grid(path, 100).flip(0), step_named(step, path))
+    there = integrate(velocity, x, inner_grid(path, 50), step_named(step, path))
+    back = integrate(velocity, there, inner_grid(path, 50).flip(0), step_named(step, path))
     assert rms(there, exact) < 0.25 * rms(x, exact)
-    assert rms(back, x) < {1: 0.3, 2: 1e-4, 4: 1e-8}[STEPS[step][0]]
+    assert rms(back, x) < {1: 0.6, 2: 5e-4, 4: 3e-7}[STEPS[step][0]]
 
 
 @by_step
@@ -172,9 +172,7 @@ def test_log_nsr_is_the_same_flow_in_another_time(path):
 def test_rk4_follows_the_quantile_map():
     line = Mixture1D(torch.tensor([-0.8, 0.5]), torch.tensor([0.2, 0.1]), torch.tensor([0.4, 0.6]))
     x = 80 * torch.linspace(-2, 2, 21)[:, None]
-    got = integrate(
-        in_log_nsr(probability_flow(line.denoiser(VE()), VE()), VE()), x, log_grid(500).log(), rk4_step
-    )
+    got = integrate(in_log_nsr(probability_flow(line.denoiser(VE()), VE()), VE()), x, log_grid(500).log(), rk4_step)
     exact = line.flow(VE())(x, torch.full((21,), 80.0), torch.full((21,), 0.002))
     assert torch.allclose(got, exact, rtol=0, atol=1e-8)
 
@@ -197,7 +195,7 @@ def test_a_grid_that_is_none_is_refused(times):
 
 @by_path
 @pytest.mark.parametrize("method", ["dopri5", "dopri8"])
-def test_adaptive_agrees_with_rk4_both_ways(path, method):
+def test_adaptive_there_and_back(path, method):
     (velocity, x, exact), (low, high) = problem(path), INNER[name(path)]
     got = adaptive(velocity, x, high, low, rtol=1e-10, atol=1e-10, method=method)
     assert torch.allclose(got, exact, rtol=0, atol=2e-9)  # 1e-6 if dopri8 interpolates the end point

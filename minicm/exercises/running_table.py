@@ -1,0 +1,86 @@
+"""The course's table "quality against evaluations": each notebook adds rows, the later ones show them all.
+
+A row is {"notebook", "sampler", "evaluations", "ed_over_floor"}, kept in running_table.json in the notebooks' folder.
+With MINICM_REFRESH=1 in the environment `record` writes what was measured; otherwise it compares.  Only stored numbers
+are printed, so that a notebook shows the same text on every machine.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["record", "show"]
+
+Row = Mapping[str, object]
+
+FILE = Path("running_table.json")  # a notebook's kernel starts in the notebook's folder
+RELATIVE, ABSOLUTE = 0.25, 0.3  # what another machine, or another version of torch, may differ by; the second in floors
+
+
+def record(notebook: str, rows: Sequence[Row], *, file: Path = FILE) -> None:
+    """Store these rows as those of the notebook, or check that |measured − stored| <= 0.3 + 0.25 stored for each.
+
+    notebook: its number, "05".  rows: with sampler, evaluations and ed_over_floor; other keys are left out.
+    Without the file (a notebook that was opened alone) nothing is compared.
+    Raises ValueError if a row is not stored, or differs by more.
+    """
+    measured = [
+        {
+            "notebook": notebook,
+            "sampler": str(row["sampler"]),
+            "evaluations": int(row["evaluations"]),
+            "ed_over_floor": float(f"{float(row['ed_over_floor']):.3g}"),
+        }
+        for row in rows
+    ]
+    if os.environ.get("MINICM_REFRESH") == "1":
+        others = [row for row in _stored(file) if row["notebook"] != notebook]
+        _write(sorted(others + measured, key=lambda row: str(row["notebook"])), file)
+    elif file.exists():
+        _compare(measured, {_key(row): float(row["ed_over_floor"]) for row in _stored(file)})
+
+
+def show(notebook: str, *, file: Path = FILE) -> None:
+    """Print the stored rows up to this notebook, one line a sampler: evaluations and energy distance / floor."""
+    lines: dict[tuple[str, str], list[str]] = {}
+    for row in _stored(file):
+        if row["notebook"] <= notebook:
+            cell = f"{row['evaluations']}: {_two_digits(row['ed_over_floor'])}"
+            lines.setdefault((row["notebook"], row["sampler"]), []).append(cell)
+    if not lines:
+        print("no stored table in this folder")
+        return
+    width = max(len(sampler) for _, sampler in lines)
+    print(f"lesson  {'sampler':{width}}  evaluations: energy distance / floor (1 = true data)")
+    for (number, sampler), cells in lines.items():
+        print(f"{number:6}  {sampler:{width}}  {'   '.join(cells)}")
+
+
+def _compare(measured: Sequence[Row], stored: Mapping[tuple[object, ...], float]) -> None:
+    for row in measured:
+        name = f"{row['sampler']} with {row['evaluations']} evaluations"
+        before, now = stored.get(_key(row)), float(row["ed_over_floor"])
+        if before is None:
+            raise ValueError(f"expected a stored row for {name}, found none: run `make course`, which stores it")
+        if not abs(now - before) <= ABSOLUTE + RELATIVE * before:
+            raise ValueError(f"expected about {before:g} floors of {name}, as stored, measured {now:g}")
+
+
+def _two_digits(value: float) -> str:
+    return f"{float(f'{value:.2g}'):g}"
+
+
+def _key(row: Row) -> tuple[object, ...]:
+    return row["notebook"], row["sampler"], row["evaluations"]
+
+
+def _stored(file: Path) -> list[dict]:
+    return json.loads(file.read_text()) if file.exists() else []
+
+
+def _write(rows: Sequence[Row], file: Path) -> None:
+    """One row a line; under another name first, so that no half of a table is ever left."""
+    partial = file.with_suffix(".part")
+    partial.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n")
+    partial.replace(file)

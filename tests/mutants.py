@@ -1,0 +1,126 @@
+"""Break one formula at a time and see that a test notices: python tests/mutants.py [WORD ...]
+
+Each mutant replaces a text that occurs once in a module; the tests named beside it are then run on a copy of the
+package and must fail.  WORDs choose the mutants whose module or text holds one of them.  The table is written to
+tests/MUTANTS.md when all of them ran.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MUTANTS = [  # module, text, what it becomes, tests that must notice
+    ("shapes", "t.ndim != 1 or t.shape[0] != x.shape[0]", "t.numel() not in (1, len(x))", "shapes"),
+    ("paths", "like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x)", "like(self.d_alpha(t), x) * x0 - like(self.d_sigma(t), x)", "paths"),
+    ("paths", "return (ds * x - s * v) / (ds * a - s * da)", "return (ds * x - s * v) / (ds * a + s * da)", "paths"),
+    ("paths", "return self.sigma_data * torch.sin(t)", "return torch.sin(t)", "paths"),
+    ("paths", "return torch.atan(nsr / self.sigma_data)", "return torch.atan(nsr)", "paths"),
+    ("paths", "return -self._rate(t) / 2 * self.alpha(t)", "return -self._rate(t) * self.alpha(t)", "paths"),
+    ("paths", "return nsr / (1 + nsr)", "return nsr / (1 - nsr)", "paths"),
+    ("paths", "like(source.alpha(u) / target.alpha(t), x) * x", "like(target.alpha(t) / source.alpha(u), x) * x", "paths"),
+    ("times", "first + u * (last - first)", "last + u * (first - last)", "times"),
+    ("times", "** (1 / rho), t_min ** (1 / rho)", "** (1 / rho), t_min ** (1 / 7)", "times"),
+    ("times", "- 1) + 1", "- 1)", "times"),
+    ("times", "first * math.log(decay) / ct_levels(iteration, total, first, last)", "first * math.log(decay) / (ct_levels(iteration, total, first, last) - 1)", "times"),
+    ("times", "(1 + k * torch.sigmoid(-b * t))", "(1 + k * torch.sigmoid(b * t))", "times"),
+    ("times", "math.log2(last // first) + 1", "math.log2(last // first)", "times"),
+    ("times", "(math.sqrt(2) * std)", "std", "times"),
+    ("solvers", "return x + h / 2 * (v + velocity(x + h * v, s))", "return x + h * (v + velocity(x + h * v, s)) / 3", "solvers"),
+    ("solvers", "velocity(x + h * v, s))", "velocity(x + h * v, t))", "solvers"),
+    ("solvers", "(k1 + 2 * k2 + 2 * k3 + k4)", "(k1 + 3 * k2 + k3 + k4)", "solvers"),
+    ("solvers", "velocity(euler_step(velocity, x, t, half), half)", "velocity(euler_step(velocity, x, t, half), t)", "solvers"),
+    ("solvers", "path.mix(x0, path.noise(x, t, x0), s)", "path.mix(x0, path.noise(x, s, x0), s)", "solvers"),
+    ("multistep", "(h[i] / (2 * h[i - 1]))", "(-h[i] / (2 * h[i - 1]))", "multistep"),
+    ("multistep", "_WEIGHTS / 2  #", "_WEIGHTS / 3  #", "multistep"),
+    ("stochastic", "(2 * path.sigma(t) * rate * (t - s)).sqrt()", "(path.sigma(t) * rate * (t - s)).sqrt()", "stochastic"),
+    ("stochastic", "(lifted**2 - t**2)", "(lifted - t) ** 2", "stochastic"),
+    ("likelihood", "return prior + total", "return prior - total", "likelihood"),
+    ("precond", "return d**2 / total**2, t * d / total, 1 / total, t.log() / 4", "return d**2 / total**2, t / total, 1 / total, t.log() / 4", "precond"),
+    ("precond", "return d**2 / (gap**2 + d**2), gap * d / total", "return d**2 / (t**2 + d**2), gap * d / total", "precond"),
+    ("precond", "return t.cos(), -d * t.sin()", "return t.cos(), d * t.sin()", "precond"),
+    ("losses/distances", "(gap + c**2).sqrt() + c", "(gap + c**2).sqrt() + 2 * c", "discrete"),
+    ("losses/denoising", "(nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2", "(nsr**2 + sigma_data**2) / nsr**2", "denoising"),
+    ("losses/denoising", "path.d_alpha(t) - path.d_sigma(t)", "path.d_alpha(t) + path.d_sigma(t)", "denoising"),
+    ("losses/discrete", "    with torch.no_grad():\n        x_s", "    with torch.enable_grad():\n        x_s", "discrete"),
+    ("losses/discrete", "aim = (target or model)(x_s, s)", "aim = (target or model)(x_s, t)", "discrete"),
+    ("losses/discrete", "return path.mix(x0, eps, s)", "return path.mix(x0, -eps, s)", "discrete"),
+    ("losses/discrete", "return grid[index], grid[index + 1]", "return grid[index], grid[index]", "discrete"),
+    ("losses/discrete", "return 1 / (t - s)", "return 1 / (t + s)", "discrete"),
+    ("losses/discrete", "with torch.random.fork_rng(_cuda_devices(x0)):", "if True:", "discrete"),
+    ("losses/continuous", "(cos * sin * x + d * dF)", "(cos * sin * x + dF)", "continuous"),
+    ("losses/continuous", "cos * sin * v, t.cos() * t.sin())", "cos * sin * v, t.cos() * t.cos())", "continuous"),
+    ("losses/continuous", "-(cos**2) * (d * F.detach() - v)", "-cos * (d * F.detach() - v)", "continuous"),
+    ("losses/continuous", "(d * F.detach() - v)", "(F.detach() - v)", "continuous"),
+    ("losses/continuous", "F.detach() + rescale(g, t)", "F.detach() - rescale(g, t)", "continuous"),
+    ("losses/continuous", "return w.exp() * error - w", "return w.exp() * error + w", "continuous"),
+    ("losses/continuous", "like(g.flatten(1).norm(dim=1) + c, g)", "like(g.flatten(1).square().mean(1).sqrt() + c, g)", "continuous"),
+    ("losses/continuous", "path.velocity(x, t, x0 if teacher is None else teacher(x, t))", "path.velocity(x, t, x0)", "continuous"),
+    ("losses/continuous", "(ahead - behind) / (2 * h)", "(ahead - behind) / h", "continuous"),
+    ("nets/mlp", "(gate + h * (1 - gate))", "(gate + a * (1 - gate))", "nets"),
+    ("nets/mlp", "torch.cat([angles.cos(), -angles.sin()]", "torch.cat([angles.cos(), angles.sin()]", "nets"),
+    ("nets/mlp", "_init_normal(layer, 1.7)", "_init_normal(layer, 0.57)", "nets"),
+    ("sampling", "(path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2)", "(path.sigma(t) ** 2 + (keep * path.sigma(m)) ** 2)", "sampling"),
+    ("sampling", "keep = path.alpha(t) / path.alpha(m)", "keep = path.alpha(m) / path.alpha(t)", "sampling"),
+    ("sampling", "x0 = model(renoise(x0, t, path, generator), t)", "x0 = renoise(model(x0, t), t, path, generator)", "sampling"),
+    ("averages", "1 - self.decay_at(self.updates))", "self.decay_at(self.updates))", "training"),
+    ("averages", "return (1 - 1 / n) ** (self.gamma + 1)", "return (1 - 1 / n) ** self.gamma", "training"),
+    ("training", "if grad_norm > clip:", "if grad_norm < clip:", "training"),
+    ("checkpoints", "os.replace(", "os.link(", "checkpoints"),
+]  # fmt: skip
+
+
+def survives(module: str, text: str, becomes: str, tests: str, folder: Path) -> bool:
+    """Whether the tests pass although the formula is broken."""
+    file = folder / "minicm" / f"{module}.py"
+    source = file.read_text("utf-8")
+    if source.count(text) != 1:
+        raise ValueError(f"expected {text!r} once in {module}.py, got {source.count(text)} times: mend tests/mutants.py")
+    file.write_text(source.replace(text, becomes), "utf-8")
+    command = [sys.executable, "-m", "pytest", f"tests/test_{tests}.py", "-x", "-q", "-p", "no:cacheprovider"]
+    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    file.write_text(source, "utf-8")
+    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if done.returncode == 1 and failed:
+        print(f"killed    {module}: {becomes!r} by {failed[0].split(' - ')[0].split('::')[-1][:60]}", flush=True)
+        KILLERS[module, text, becomes] = failed[0].split(" - ")[0].split("::")[-1].split("[")[0]
+        return False
+    print(f"SURVIVED  {module}: {becomes!r} (pytest's exit code {done.returncode})", flush=True)
+    return True
+
+
+KILLERS: dict[tuple[str, str, str], str] = {}
+
+
+def table() -> str:
+    """The mutants and the tests that killed them, in Markdown."""
+    cell = lambda code: "`" + " ".join(code.split()).replace("|", "\\|") + "`"  # noqa: E731
+    rows = [
+        f"| {m} | {cell(a)} | {cell(b)} | `test_{t}.py`: {KILLERS[m, a, b].removeprefix('test_')} |"
+        for m, a, b, t in MUTANTS
+    ]
+    head = ["# Mutants, and the tests that kill them", "", "Made by `python tests/mutants.py`.", ""]
+    return "\n".join([*head, "| module | formula | broken | killed by |", "|---|---|---|---|", *rows, ""])
+
+
+def main(words: list[str]) -> int:
+    chosen = [m for m in MUTANTS if not words or any(word in m[0] or word in m[1] for word in words)]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for part in ("minicm", "tests", "benchmarks", "tutorials", "data"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
+        for part in ("pyproject.toml", "conftest.py"):
+            shutil.copy(ROOT / part, folder / part)
+        alive = sum(survives(*mutant, folder) for mutant in chosen)
+    print(f"{len(chosen) - alive} killed, {alive} survived")
+    if alive == 0 and len(chosen) == len(MUTANTS):
+        (ROOT / "tests" / "MUTANTS.md").write_text(table(), "utf-8")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
