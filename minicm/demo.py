@@ -20,7 +20,7 @@ from .command import Parser
 from .data import TOYS, eight_gaussians_mixture, toy
 from .evaluation import Yardstick
 from .plotting import PALETTE, Panel, demo_figure, on_grid, save_png
-from .recipes import PATH, Run, diffusion_run, scd_run
+from .recipes import PATH, Run, diffusion_run, scd_run, seconds_per_update
 from .sampling import consistency_sample
 from .shapes import Denoiser
 from .solvers import ddim_step, integrate, probability_flow, trajectory
@@ -113,10 +113,7 @@ def _writable(folder: Path) -> Path:
 
 def _affordable(make: Callable[[int], Run], iterations: int, seconds: float) -> int:
     """The iterations asked for, or as many as this core makes in so many seconds."""
-    trial, probe = make(60), []
-    for _ in trial.records():
-        probe.append(time.process_time())
-    cost = (probe[-1] - probe[9]) / (len(probe) - 10)  # the first steps pay for warming up
+    cost = seconds_per_update(make)
     if iterations * cost > seconds:
         fewer = max(200, int(seconds / cost))
         print(f"this core is slow or busy: {fewer} iterations instead of {iterations}, the result will be worse")

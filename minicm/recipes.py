@@ -3,7 +3,8 @@
 Everything is on TrigFlow with one network, so that a teacher's weights can start its students.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -21,7 +22,18 @@ from .shapes import Loss, Sampler
 from .times import log_normal
 from .training import Record, fit, warmup_linear_decay
 
-__all__ = ["PATH", "Run", "cd_run", "diffusion_run", "ect_run", "ict_run", "new_model", "scd_run", "sct_run"]
+__all__ = [
+    "PATH",
+    "Run",
+    "cd_run",
+    "diffusion_run",
+    "ect_run",
+    "ict_run",
+    "new_model",
+    "scd_run",
+    "sct_run",
+    "seconds_per_update",
+]
 
 PATH = TrigFlow()
 
@@ -66,6 +78,13 @@ def new_model(seed: int = 0) -> Preconditioned:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return Preconditioned(MLP(2), TrigFlowScaling(PATH.sigma_data))
+
+
+def seconds_per_update(make: Callable[[int], Run], updates: int = 60) -> float:
+    """Seconds of one core that an update of make(n) takes on this machine, from a short trial that is thrown away."""
+    marks = [time.process_time() for _ in make(updates).records()]
+    warm = len(marks) // 4  # the first updates pay for start-up
+    return (marks[-1] - marks[warm]) / (len(marks) - 1 - warm)
 
 
 def _student(teacher: nn.Module) -> nn.Module:

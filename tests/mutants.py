@@ -60,7 +60,7 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("losses/continuous", "like(g.flatten(1).norm(dim=1) + c, g)", "like(g.flatten(1).square().mean(1).sqrt() + c, g)", "continuous"),
     ("losses/continuous", "path.velocity(x, t, x0 if teacher is None else teacher(x, t))", "path.velocity(x, t, x0)", "continuous"),
     ("losses/continuous", "(ahead - behind) / (2 * h)", "(ahead - behind) / h", "continuous"),
-    ("nets/mlp", "(gate + h * (1 - gate))", "(gate + a * (1 - gate))", "nets"),
+    ("nets/mlp", "silu_backward(dh @ layer.weight.T, a)", "silu_backward(dh @ layer.weight.T, h)", "nets"),
     ("nets/mlp", "torch.cat([angles.cos(), -angles.sin()]", "torch.cat([angles.cos(), angles.sin()]", "nets"),
     ("nets/mlp", "_init_normal(layer, 1.7)", "_init_normal(layer, 0.57)", "nets"),
     ("sampling", "(path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2)", "(path.sigma(t) ** 2 + (keep * path.sigma(m)) ** 2)", "sampling"),

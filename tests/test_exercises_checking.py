@@ -90,16 +90,16 @@ def test_a_test_that_fails_itself_stays_green():
 
 
 def test_the_generator_and_the_gradients_are_left_alone(capsys):
-    torch.manual_seed(5)
-    expected = torch.randn(3)
-    torch.manual_seed(5)
-    with torch.no_grad():
-        drawn = []
-        for _ in range(2):
+    drawn = []
+    for seed in (5, 6):  # what the learner drew before must not matter
+        torch.manual_seed(seed)
+        expected = torch.randn(3)
+        torch.manual_seed(seed)
+        with torch.no_grad():
             grade("f", lambda: torch.randn(2), [lambda f: drawn.append(f())], why="Noise.")
-        assert not torch.is_grad_enabled()
+            assert not torch.is_grad_enabled()
+        assert torch.equal(torch.randn(3), expected)
     assert torch.equal(*drawn)
-    assert torch.equal(torch.randn(3), expected)
     assert capsys.readouterr().out == "PASS: f is right. Noise.\n" * 2
 
 

@@ -4,6 +4,7 @@ x = (value − mean) · ½/std with the mean and std over all values of all pict
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -43,11 +44,8 @@ def digits() -> tuple[Tensor, Tensor]:
     Ink is positive, paper negative.
     Source: Alpaydin and Kaynak 1998, optical recognition of handwritten digits (UCI), as scikit-learn has it.
     """
-    from sklearn.datasets import load_digits  # here, because `import minicm` must stay light
-
-    bunch = load_digits()
-    values = torch.as_tensor(bunch.images, dtype=torch.get_default_dtype())[:, None]
-    return (values - MEAN) / (2 * STD), torch.as_tensor(bunch.target, dtype=torch.int64)
+    images, labels = _kept()
+    return (images.to(torch.get_default_dtype()) - MEAN) / (2 * STD), labels.clone()
 
 
 def halves(seed: int = 0) -> Halves:
@@ -89,3 +87,12 @@ def tint_index(x: Tensor) -> Tensor:
     ink = torch.einsum("nchw,c->nhw", rgb, torch.tensor(LUMA).to(x)) / _LEVEL
     drawn = torch.tensor(TINTS).to(x)[:, None, :, None, None] * ink[None, :, None]  # (5, N, 3, H, W)
     return (drawn - rgb).square().flatten(2).sum(2).argmin(0)
+
+
+@lru_cache(maxsize=1)
+def _kept() -> tuple[Tensor, Tensor]:
+    """The values 0 to 16 and the labels; reading the file takes longer than most of what is done with it."""
+    from sklearn.datasets import load_digits  # here, because `import minicm` must stay light
+
+    bunch = load_digits()
+    return torch.as_tensor(bunch.images, dtype=torch.float64)[:, None], torch.as_tensor(bunch.target).long()

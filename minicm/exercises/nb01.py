@@ -24,7 +24,7 @@ def _standard(standardise: Answer) -> str | None:
     raw = torch.randn((200, 2), dtype=torch.float64) * torch.tensor([3.0, 1.0]).double() + torch.tensor([5.0, -1.0])
     centred = raw - raw.mean(0)
     var = centred.square().mean()
-    right = centred / var.sqrt()
+    right = centred / (2 * var.sqrt())
     mistakes = {
         "the mean is not 0: subtract the mean of each coordinate": raw / (2 * var.sqrt()),
         "each coordinate got a scale of its own: circles would become ellipses, use one scale for both": (

@@ -79,8 +79,7 @@ class MLP(nn.Module):
             a = layer(h)
             h = nn.functional.silu(a)
             with torch.no_grad():
-                gate = torch.sigmoid(a)
-                dh = (dh @ layer.weight.T) * (gate + h * (1 - gate))  # silu'(a) = s + a s (1 - s)
+                dh = torch.ops.aten.silu_backward(dh @ layer.weight.T, a)  # times silu'(a), in one pass over memory
         with torch.no_grad():
             dF = dh @ self.last.weight.T
         return self.last(h).view_as(u), dF.view_as(u)

@@ -1,0 +1,57 @@
+"""What every benchmark prints and stores: where and with what it ran, a table, and JSON."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import torch
+
+__all__ = ["machine", "print_table", "write_json"]
+
+
+def machine() -> dict[str, str | int]:
+    """The processor, threads, versions and date that a number belongs to."""
+    name = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        name = next(
+            (x.split(":")[1].strip() for x in info.read_text().splitlines() if x.startswith("model name")), name
+        )
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {
+        "processor": name,
+        "cores": os.cpu_count() or 0,
+        "load": f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown",
+        "threads": torch.get_num_threads(),
+        "device": device,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": date.today().isoformat(),
+    }
+
+
+def print_table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> None:
+    """The rows' columns, aligned; numbers with three digits."""
+    cells = [[_cell(row[c]) for c in columns] for row in rows]
+    widths = [max(len(c), *(len(line[k]) for line in cells)) for k, c in enumerate(columns)]
+    for line in [list(columns), *cells]:
+        print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+
+
+def _cell(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def write_json(file: str | None, rows: Sequence[Mapping[str, object]]) -> None:
+    """{"machine": ..., "rows": [...]} under a temporary name first; nothing when no file was asked for."""
+    if file is None:
+        return
+    path = Path(file)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    partial.write_text(json.dumps({"machine": machine(), "rows": list(rows)}, indent=1) + "\n")
+    partial.replace(path)
+    print(f"wrote {path}")
