@@ -221,7 +221,9 @@ def _mask(known: Tensor, coordinates: Tensor) -> Tensor:
         raise ValueError("expected a mask of bools, or of 0 and 1, got other numbers")
     mask = known.bool()
     if not coordinates[mask.expand_as(coordinates)].isfinite().all():
-        raise ValueError("expected finite values where known, got NaN or infinity: fill the unknown part with any number")
+        raise ValueError(
+            "expected finite values where known, got NaN or infinity: fill the unknown part with any number"
+        )
     return mask
 
 

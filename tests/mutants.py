@@ -1,4 +1,6 @@
-"""Break one formula at a time and see that a test notices: python tests/mutants.py [WORD ...]
+"""Break one formula at a time and see that a test notices.
+
+    python tests/mutants.py [WORD ...]
 
 Each mutant replaces a text that occurs once in a module; the tests named beside it are then run on a copy of the
 package and must fail.  WORDs choose the mutants whose module or text holds one of them.  The table is written to
@@ -78,7 +80,9 @@ def survives(module: str, text: str, becomes: str, tests: str, folder: Path) -> 
     file = folder / "minicm" / f"{module}.py"
     source = file.read_text("utf-8")
     if source.count(text) != 1:
-        raise ValueError(f"expected {text!r} once in {module}.py, got {source.count(text)} times: mend tests/mutants.py")
+        raise ValueError(
+            f"expected {text!r} once in {module}.py, got {source.count(text)} times: mend tests/mutants.py"
+        )
     file.write_text(source.replace(text, becomes), "utf-8")
     command = [sys.executable, "-m", "pytest", f"tests/test_{tests}.py", "-x", "-q", "-p", "no:cacheprovider"]
     environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}

@@ -32,7 +32,9 @@ CASES = [  # name, operator, event shape, mask
     ("channels", channel_rotation(), (3, 4, 4), first(3)),
     ("patches", patch_average(2), (3, 4, 4), first(4)),
 ]
-each_operator = pytest.mark.parametrize(("operator", "shape", "known"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+each_operator = pytest.mark.parametrize(
+    ("operator", "shape", "known"), [c[1:] for c in CASES], ids=[c[0] for c in CASES]
+)
 each_path = pytest.mark.parametrize("path", PATHS, ids=name)
 
 

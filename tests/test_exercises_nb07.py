@@ -214,4 +214,4 @@ def test_the_answers_about_gradients_are_what_autograd_does(letter):
 def test_the_known_numbers_of_levels():
     # Heun's chain for std .5 is 1.055 times too wide with 18 levels and 1.0093 with 41; Euler's .981 with 151
     assert least_levels(0.5, 0.0554, "heun") == 18 and least_levels(0.5, 0.0550, "heun") == 19
-    assert 151 <= least_levels(0.5, 0.0189, "euler") <= 152
+    assert 150 <= least_levels(0.5, 0.0188, "euler") <= 152

@@ -15,7 +15,7 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"shapes", "seeds"},
     {"paths", "times", "nets"},
     {"solvers"},
-    {"multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "oracles"},
+    {"guidance", "multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "oracles"},
     {"editing"},
     {"averages"},
     {"losses", "training", "checkpoints", "data", "evaluation", "plotting"},

@@ -88,9 +88,6 @@ def _unbiased(distance: Answer) -> str | None:
         "each pair within a set is counted once here: n (n − 1)/2 of them, but you divide by all": (
             2 * between.mean() - within_x / 2 - within_y / 2
         ),
-        "n − 1 pairs too few: each of n points has n − 1 others": (
-            2 * between.mean() - xx.sum() / n**2 * n / (n - 1) * (n - 1) / n - yy.mean()
-        ),
         "distances, not their squares": 2 * both[0] - both[1] - both[2],
         "no root at the end: with it negative values would be lost": right.abs().sqrt(),
     }

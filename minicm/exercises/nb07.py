@@ -126,7 +126,7 @@ def _next_to_each_other(student: Answer) -> str | None:
         return None
     if (gap == -1).all():
         return "t and s are swapped: t is the noisier of the two, and levels decrease"
-    if (gap == 0).any():
+    if set(gap.unique().tolist()) <= {0, 1}:
         return "for some samples t and s are the same level: there is nothing to learn from such a pair"
     if set(gap.unique().tolist()) <= {1, 1 - len(LEVELS)} or set(gap.unique().tolist()) <= {-1, len(LEVELS) - 1}:
         return "one pair goes around the end of the list: N levels make N − 1 pairs"

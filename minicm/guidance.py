@@ -1,0 +1,38 @@
+"""Classifier-free guidance: a denoiser made of two calls, D_w = D_∅ + w (D_y − D_∅).
+
+At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it leans towards the condition.
+"""
+
+from torch import Tensor
+
+from .shapes import Denoiser, like
+
+__all__ = ["guided", "guided_by"]
+
+
+def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Denoiser:
+    """D_∅(x, t) + w (D_y(x, t) − D_∅(x, t)): two evaluations a call; x (B, *S), t (B,) -> (B, *S).
+
+    conditional: a model with its label bound, such as `model.given(label)`.  The velocity of the result is the same
+    combination of the two velocities, on every path, since velocity is affine in x0.
+    Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w; Lu and Song 2024 (sCM), sec. 5.
+    """
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        base = unconditional(x, t)
+        return base + scale * (conditional(x, t) - base)
+
+    return denoise
+
+
+def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) -> Denoiser:
+    """`guided` with a scale of its own for each sample, (B,): the teacher of a student that takes the scale as input.
+
+    Bind the same scales to the student with `model.given(scales)`.  Source: Meng et al. 2023, eq. 3.
+    """
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        base = unconditional(x, t)
+        return base + like(scales, x) * (conditional(x, t) - base)
+
+    return denoise
