@@ -22,6 +22,7 @@ from .evaluation import Yardstick
 from .plotting import PALETTE, Panel, demo_figure, on_grid, save_png
 from .recipes import PATH, Run, diffusion_run, scd_run, seconds_per_update
 from .sampling import consistency_sample
+from .seeds import fold
 from .shapes import Denoiser
 from .solvers import ddim_step, integrate, probability_flow, trajectory
 from .times import karras_grid
@@ -74,7 +75,7 @@ def main(argv: list[str]) -> None:
 
     mixture = eight_gaussians_mixture() if options.data == "eight_gaussians" else None
     yardstick = Yardstick(sampler, SAMPLES, floor_pairs=5, mixture=mixture)
-    noise = PATH.prior((SAMPLES, 2), torch.Generator().manual_seed(options.seed))
+    noise = PATH.prior((SAMPLES, 2), torch.Generator().manual_seed(fold(options.seed, 1)))
     rows, samples = [], []
     for name, evaluations, draw in _samplers(teacher, student, options.seed):
         start = time.process_time()
@@ -143,7 +144,13 @@ def _samplers(teacher: Denoiser, student: Denoiser, seed: int) -> list[tuple[str
         return lambda noise: _euler(teacher, noise, evaluations)
 
     def jump(times: list[float]) -> Callable[[Tensor], Tensor]:
-        return lambda noise: consistency_sample(student, noise, times, PATH, torch.Generator().manual_seed(seed))
+        return lambda noise: consistency_sample(
+            student,
+            noise,
+            times,
+            PATH,
+            torch.Generator().manual_seed(fold(seed, 2)),  # not the noise it starts from
+        )
 
     steps = [(f"Euler, {n} step{'s' if n > 1 else ''}", n, euler(n)) for n in (1, 2, 18)]
     return [

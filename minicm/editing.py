@@ -69,7 +69,7 @@ def channel_rotation(weights: Sequence[float] = (0.2989, 0.5870, 0.1140)) -> Ope
 
 
 def patch_average(size: int) -> Operator:
-    """(B, C, H, W) -> (B, C, H/p, W/p, p²), p = size: coordinate 0 of a p x p patch is p times its mean, the rest detail.
+    """(B, C, H, W) -> (B, C, H/p, W/p, p²), p = size: coordinate 0 of each patch is p times its mean.
 
     The means known, the rest not, is super-resolution.  Raises ValueError unless p >= 1 divides H and W.
     Source: Song et al. 2023 (consistency models), appendix D, super-resolution.

@@ -40,7 +40,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     probe: (B, *S), of x's dtype, one per sample for the whole trajectory: a fresh one at each time would make the
     integrand rough, and no solver of high order or adaptive step would converge.  For the variance of the estimate
     repeat with other probes.  Signs (`rademacher`) have none where the Jacobian is diagonal.
-    Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD), eq. 7.
+    Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD), sec. 3.1.
     """
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,7 +51,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
 
 
 def rademacher(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Independent signs ±1 of the shape, dtype and device of x: the probe of least variance among E[p pᵀ] = 1."""
+    """Independent signs ±1 of the shape, dtype and device of x: the independent probe of least variance."""
     bits = torch.randint(0, 2, x.shape, generator=generator, device=x.device)
     return (2 * bits - 1).to(x.dtype)
 
@@ -93,7 +93,7 @@ def bits_per_dim(log_prob: Tensor, num_elements: int, *, bin_width: float = 2 / 
 
     log_prob: (B,), nats, of data with uniform noise of one bin added.  num_elements: D.  bin_width: data units, 2/256
     for bytes spread over [−1, 1], which adds the 7 bits of the literature.
-    Source: Theis, van den Oord, Bethge 2016, eq. 4.
+    Source: Theis, van den Oord, Bethge 2016, sec. 3.1.
     """
     return -(log_prob / num_elements + math.log(bin_width)) / math.log(2)
 

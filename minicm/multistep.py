@@ -44,7 +44,7 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, times: Tensor, path: Path) -> Te
     That is D at the middle of the step, extrapolated; the first step is plain DDIM.  Order 2, one evaluation a step.
     x: (B, *S) at times[0].  times: (N + 1,), on the path; α = 0 is allowed at the first.
     Raises ValueError if times are no grid of this path.
-    Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow it is eq. 26 of Lu and Song 2024 (sCM).
+    Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow, Lu and Song 2024 (sCM), eq. 28.
     """
     times = path.check_times(time_grid(times))
     h = -path.nsr(times).log().diff()  # infinite in the first place where α = 0: then its correction is 0

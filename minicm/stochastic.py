@@ -25,7 +25,7 @@ def reverse_sde(
     One evaluation a step, weak order 1.  x: (B, *S) at times[0], data units.  times: (N + 1,), decreasing, on the
     path, α(t) > 0.  generator: on x's device.
     Raises ValueError if times are no such grid, among them a start at α = 0, where g is infinite.
-    Source: Anderson 1982; Song et al. 2021 (score SDE), eq. 6; g as in Kingma et al. 2021 (VDM), eq. 3.
+    Source: Anderson 1982; Song et al. 2021 (score SDE), eq. 6; g as in Kingma et al. 2021 (VDM).
     """
     times = _decreasing(path.check_times(time_grid(times))).to(x.device)
     if not (path.alpha(times) > 0).all():

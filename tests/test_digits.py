@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minicm.data import digits as module
@@ -36,6 +36,7 @@ def test_the_dtype_is_torchs_default():
     assert X.dtype == digits()[0].dtype == halves().train.dtype == torch.float32
 
 
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**31))
 def test_halves_share_nothing_miss_nothing_and_are_balanced(seed):
     h = halves(seed)

@@ -403,3 +403,13 @@ def test_bad_input_gets_one_clear_line(build, message):
     with pytest.raises(ValueError, match=message) as caught:
         build()
     assert "\n" not in str(caught.value)
+
+
+def test_the_slope_on_the_median_is_the_ratio_of_densities():
+    """There both tails are equal: f'(x) = p_t(x)/p_min(f(x)), by either mode of differentiation."""
+    law, path = Mixture1D(torch.tensor([-0.5, 0.5]), torch.tensor([0.15, 0.15])), VE()
+    x, t, m = torch.zeros(1, 1), torch.tensor([0.5]), torch.tensor([path.t_min])
+    ratio = (law.log_prob(x, t, path) - law.log_prob(x, m, path)).exp()
+    f = law.consistency(path)
+    slope = torch.func.jvp(lambda y: f(y, t), (x,), (torch.ones_like(x),))[1]
+    torch.testing.assert_close(slope.squeeze(1), ratio)

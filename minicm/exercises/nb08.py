@@ -167,9 +167,7 @@ def _of_images(distance: Answer) -> str | None:
     a, b = torch.randn((2, 3, 1, 4, 4), dtype=torch.float64)
     got = distance(a.clone(), b.clone(), 0.3)
     hint = compare(got, ((a - b).square().flatten(1).sum(1) + 0.3**2).sqrt() - 0.3)
-    return (
-        hint and f"right for points, but for images, shape (3, 1, 4, 4), not: sum over every axis but the first; {hint}"
-    )
+    return hint and f"right for points, but not for images, shape (3, 1, 4, 4): sum over all axes but the first; {hint}"
 
 
 # ---- the loss

@@ -24,8 +24,9 @@ def quantile_map(
     """
     side = torch.ones_like(x)
     lower, upper = source(x, side), source(x, -side)
-    side = torch.where(lower < upper, side, -side).detach()
-    rank = side * torch.minimum(lower, upper)  # grows with x on either side
+    smaller = lower < upper
+    side = torch.where(smaller, side, -side).detach()
+    rank = side * torch.where(smaller, lower, upper)  # grows with x; `minimum` would have slope 0 where both are equal
 
     def growth(y: Tensor) -> Tensor:
         return side * target(y, side)

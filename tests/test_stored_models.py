@@ -1,0 +1,76 @@
+"""The files in data/: each loads into the model that its command builds, and is as good as it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from experiments import digits_mlp, toys
+from minicm.checkpoints import load_weights
+from minicm.data import eight_gaussians_mixture, toy
+from minicm.evaluation import Yardstick
+from minicm.recipes import PATH, new_model
+from minicm.sampling import consistency_sample
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted((ROOT / "data").glob("*.safetensors"))
+MOST = 1_000_000  # bytes
+
+
+def metadata(file):
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
+
+
+def check_toy(file, name):
+    """One block of 5000 points against five true sets: the recorded ratio comes from four blocks."""
+    model = new_model()
+    recorded = load_weights(model, file)
+    yardstick = Yardstick(toy(name), n=5000, floor_pairs=3, mixture=eight_gaussians_mixture())
+    noise = PATH.prior((5000, 2), torch.Generator().manual_seed(0))
+    by_teacher = file.stem.endswith("_teacher")
+    x = toys.by_ode(model, noise) if by_teacher else consistency_sample(model, noise, [PATH.t_max], PATH)
+    found = yardstick.measure(x)
+    assert found.ed_over_floor < 1.5 * float(recorded["ed_over_floor"]) + 0.5
+    assert found.modes == 8
+
+
+def check_digits(file, name):
+    model = digits_mlp.new_model(name)
+    recorded = load_weights(model, file)
+    train, test = digits_mlp.data(name)
+    x = digits_mlp.samples(model, name, len(test), [digits_mlp.PATH.t_max])
+    found = digits_mlp.quality(x, train, test)
+    assert found.keys() <= recorded.keys()
+    for key, value in found.items():  # the same seed, hence the same samples but for rounding
+        assert value == pytest.approx(float(recorded[key]), rel=0.1)
+    assert found["nearest"] > 0.9 * found["nearest_of_test"]  # no copies
+
+
+CHECKS = {"toys": check_toy, "digits_mlp": check_digits}  # experiments/KEY.py
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_stored_model_is_as_good_as_it_says(file):
+    torch.set_default_dtype(torch.float32)
+    command = metadata(file).get("command", "")
+    found = re.fullmatch(r"python experiments/(\w+)\.py (\w+)", command)
+    assert found, f"expected the command that made {file.name} in its metadata, got {command!r}"
+    script, name = found.groups()
+    assert (ROOT / "experiments" / f"{script}.py").is_file() and file.stem.startswith(name)
+    assert script in CHECKS, f"say in CHECKS how to check what experiments/{script}.py makes"
+    CHECKS[script](file, name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_stored_model_is_small_and_float32(file):
+    assert file.stat().st_size < MOST
+    with safe_open(file, framework="pt") as opened:
+        assert {opened.get_tensor(key).dtype for key in opened.keys()} == {torch.float32}  # noqa: SIM118
+
+
+def test_there_are_stored_models():
+    names = {file.stem for file in FILES}
+    assert {"eight_gaussians_teacher", "eight_gaussians_scd", "digits_student", "tinted_student"} <= names
