@@ -41,7 +41,7 @@ lab: $(FULL)
 	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials
 
 course: $(FULL)
-	$(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
+	MINICM_REFRESH=1 $(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
 
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor

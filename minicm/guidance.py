@@ -15,7 +15,7 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
 
     conditional: a model with its label bound, such as `model.given(label)`.  The velocity of the result is the same
     combination of the two velocities, on every path, since velocity is affine in x0.
-    Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w; Lu and Song 2024 (sCM), sec. 5.
+    Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
     """
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
@@ -28,7 +28,8 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
 def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) -> Denoiser:
     """`guided` with a scale of its own for each sample, (B,): the teacher of a student that takes the scale as input.
 
-    Bind the same scales to the student with `model.given(scales)`.  Source: Meng et al. 2023, eq. 3.
+    Bind the same scales to the student with `model.given(scales)`.  Source: Meng et al. 2023
+    (distillation of guided models), the first of its two stages.
     """
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ class Path(ABC):
 
         x0, eps: (B, *S), data units and standard normal.  t: (B,).  Returns (B, *S).
         Raises ValueError if t is not (B,).
-        Source: Song et al. 2021 (score SDE), eq. 29 and 31; Lu and Song 2024 (sCM), eq. 3.
+        Source: Song et al. 2021 (score SDE), appendix B; Lu and Song 2024 (sCM), sec. 3.
         """
         return like(self.alpha(t), x0) * x0 + like(self.sigma(t), x0) * eps
 
@@ -86,7 +86,12 @@ class Path(ABC):
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> Tensor:
-        """σ(t_max) ε: the noise that sampling starts from.  It drops α(t_max) x0, as the papers do."""
+        """σ(t_max) ε: the noise that sampling starts from.  It drops α(t_max) x0, as the papers do.
+
+        shape: (B, *S), of the result.  device: None for the generator's, or torch's default without one.
+        """
+        if device is None and generator is not None:
+            device = generator.device
         eps = torch.randn(shape, generator=generator, device=device, dtype=dtype)
         return self.sigma(torch.tensor(self.t_max, dtype=torch.float64)).item() * eps
 
@@ -99,14 +104,15 @@ class Path(ABC):
         slack = 1e-6 * self.t_max
         if not ((times >= self.t_min - slack) & (times <= self.t_max + slack)).all():
             raise ValueError(
-                f"expected times of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], got {times.tolist()}"
+                f"expected times of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], "
+                f"got {times.min():.6g} to {times.max():.6g}"
             )
         return times
 
 
 def _check_interval(low: float, high: float, names: str) -> None:
     if not 0 < low < high < math.inf:
-        raise ValueError(f"expected 0 < {names.replace(',', ' <')}, got {low} and {high}")
+        raise ValueError(f"expected 0 < {names} < inf, got {low} and {high}")
 
 
 @dataclass(frozen=True)
@@ -117,7 +123,7 @@ class VE(Path):
     t_max: float = 80.0
 
     def __post_init__(self) -> None:
-        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+        _check_interval(self.t_min, self.t_max, "t_min < t_max")
 
     def alpha(self, t: Tensor) -> Tensor:
         return torch.ones_like(t)
@@ -148,7 +154,9 @@ class VP(Path):
     t_max: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+        _check_interval(self.t_min, self.t_max, "t_min < t_max")
+        if not (self.beta_d >= 0 and self.beta_min > 0):
+            raise ValueError(f"expected beta_d >= 0 and beta_min > 0, got {self.beta_d} and {self.beta_min}")
 
     def _exponent(self, t: Tensor) -> Tensor:
         return self.beta_d * t**2 / 2 + self.beta_min * t
@@ -175,13 +183,18 @@ class VP(Path):
 
 @dataclass(frozen=True)
 class Linear(Path):
-    """Rectified flow: x_t = (1 − t) x0 + t ε.  Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, sec. 4.1."""
+    """Rectified flow: x_t = (1 − t) x0 + t ε, t <= 1.  Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, sec. 4.1.
+
+    At t_max = 1 no signal is left, σ/α is infinite: a grid or a law of σ/α that must reach t_max needs a smaller one.
+    """
 
     t_min: float = 0.001
     t_max: float = 1.0
 
     def __post_init__(self) -> None:
-        _check_interval(self.t_min, self.t_max, "t_min, t_max")
+        _check_interval(self.t_min, self.t_max, "t_min < t_max")
+        if self.t_max > 1:
+            raise ValueError(f"expected t_max <= 1, where all is noise, got {self.t_max}")
 
     def alpha(self, t: Tensor) -> Tensor:
         return 1 - t
@@ -213,7 +226,7 @@ class TrigFlow(Path):
     nsr_max: float = 80.0
 
     def __post_init__(self) -> None:
-        _check_interval(self.nsr_min, self.nsr_max, "nsr_min, nsr_max")
+        _check_interval(self.nsr_min, self.nsr_max, "nsr_min < nsr_max")
         if not 0 < self.sigma_data < math.inf:
             raise ValueError(f"expected sigma_data > 0, got {self.sigma_data}")
 

@@ -43,7 +43,7 @@ class EDMScaling:
 class ConsistencyScaling:
     """EDM's scalings shifted so that f(x, t_min) = x exactly: the boundary condition, for any network.
 
-    t is the noise level, >= t_min.  t_min enters as t − t_min, but neither c_in nor the root in c_out.
+    t is the noise level, >= t_min.  The shift t − t_min stands in c_skip and in c_out's factor; the roots keep t.
     Source: Song et al. 2023 (consistency models), appendix C.
     """
 
@@ -65,7 +65,8 @@ class ConsistencyScaling:
 class TrigFlowScaling:
     """D(x, t) = cos(t) x − σ_d sin(t) F(x/σ_d, t); the same formula serves diffusion and consistency models.
 
-    t is the angle, in [0, π/2]; D(x, 0) = x exactly.  F is the velocity dx/dt in units of σ_d.
+    t is the angle, in [0, π/2]; D(x, 0) = x exactly.  F of a diffusion model is the velocity dx/dt in units of σ_d;
+    F of a consistency model is another function.
     Source: Lu and Song 2024 (sCM), eq. 3 to 5.
     """
 
@@ -103,7 +104,7 @@ class Preconditioned(nn.Module):
         _, _, c_in, c_noise = self.scaling(t)
         return self.network(like(c_in, x) * x, c_noise.to(x.dtype))
 
-    def given(self, label: Tensor) -> Denoiser:
+    def given(self, label: Tensor) -> "Preconditioned":
         """The same model with its condition bound: losses and solvers never see labels.
 
         label: (B, ...), handed to the network as its third argument.

@@ -76,12 +76,12 @@ class Run:
 def new_model(seed: int = 0) -> Preconditioned:
     """An untrained network for points in the plane on TrigFlow; the global generator is as it was."""
     with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU as well, for good
         return Preconditioned(MLP(2), TrigFlowScaling(PATH.sigma_data))
 
 
 def seconds_per_update(make: Callable[[int], Run], updates: int = 60) -> float:
-    """Seconds of one core that an update of make(n) takes on this machine, from a short trial that is thrown away."""
+    """Process time in seconds that an update of make(n) takes here, from a trial of `updates` that is thrown away."""
     marks = [time.process_time() for _ in make(updates).records()]
     warm = len(marks) // 4  # the first updates pay for start-up
     return (marks[-1] - marks[warm]) / (len(marks) - 1 - warm)

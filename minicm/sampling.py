@@ -20,7 +20,8 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     A consistency function ends at t_min, so what it returns still holds the noise of t_min, and that much less is
     added.  On VE this is x0 + √(t² − t_min²) ε.  At t = t_min nothing is added.
     x0: (B, *S), data units.  t: (B,), float64, in [t_min, t_max].  Returns (B, *S).
-    Source: Song et al. 2023 (consistency models), Alg. 1, line 5, with general coefficients.
+    generator: on x0's device.
+    Source: Song et al. 2023 (consistency models), Alg. 1, with general coefficients.
     """
     m = torch.full_like(t, path.t_min)
     keep = path.alpha(t) / path.alpha(m)
@@ -38,9 +39,9 @@ def consistency_sample(
     x: (B, *S), drawn from `path.prior`.  times: decreasing, the first the time of x, e.g. [path.t_max] or
     [path.t_max, t_mid].  Intermediate levels that papers use, as noise-to-signal ratios for data of std .5: .821
     (iCT, ECT on CIFAR-10), .982 (sCM: t = 1.1 on TrigFlow), .585 (CD on CIFAR-10, index 11 of 18).
-    The last thing done is always a call of the model, never a noise step.
+    The last thing done is always a call of the model, never a noise step.  generator: on x's device.
     Raises ValueError if times is empty, does not decrease, or leaves the path.
-    Source: Song et al. 2023, Alg. 1; Lu and Song 2024, sec. 2.2.
+    Source: Song et al. 2023, Alg. 1.
     """
     times = path.check_times(torch.as_tensor(times, dtype=torch.float64))
     if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any():

@@ -41,7 +41,7 @@ def karras_grid(num_steps: int, t_min: float = 0.002, t_max: float = 80.0, rho: 
 
     num_steps: the number N of intervals.  The paper's N counts levels, so its N = 18 is num_steps = 17 here.
     Raises ValueError unless num_steps >= 1, 0 < t_min < t_max and rho > 0.
-    Source: Karras et al. 2022 (EDM), eq. 5; Song et al. 2023 (consistency models), sec. 2, with the index reversed.
+    Source: Karras et al. 2022 (EDM), eq. 5; Song et al. 2023 (consistency models), with the index reversed.
     """
     _check_grid(num_steps, t_min, t_max)
     if not rho > 0:
@@ -84,7 +84,7 @@ def log_normal(mean: float, std: float) -> Law:
 
 
 def uniform(low: float, high: float) -> Law:
-    """The law t ~ U(low, high).  Raises ValueError unless low < high."""
+    """The law t ~ U(low, high), (n,) float64.  Raises ValueError unless low < high."""
     if not low < high:
         raise ValueError(f"expected low < high, got {low} and {high}")
 
@@ -151,7 +151,7 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
 
     At stage 0 and small t it is 0, so the target is the sample itself: training starts as diffusion training.
     t: (B,), noise-to-signal ratio.  Returns (B,), in [0, t).
-    Source: Geng et al. 2024 (ECT), eq. 12 and appendix.
+    Source: Geng et al. 2024 (ECT), sec. 3, with the constants q, k, b of its code.
     """
     return t * (1 - (1 + k * torch.sigmoid(-b * t)) / q ** (stage + 1)).clamp(min=0)
 

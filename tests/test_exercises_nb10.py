@@ -35,53 +35,60 @@ def without_broadcast(F, x, t, s):
     return (t - s).cos() * x - (t - s).sin() * 0.5 * F
 
 
-def tangent(model, x, t, v):
-    return scm_tangent(model, x, t, v, path=TrigFlow())[1]
+class Raw:
+    """What `scm_tangent` needs of a model, around the function that the learner is given."""
+
+    def __init__(self, raw):
+        self.raw = raw
 
 
-def parts(model, x, t, v, dx=1.0, dt=1.0, scale=1.0):
+def tangent(raw, x, t, v):
+    return scm_tangent(Raw(raw), x, t, v, path=TrigFlow())[1]
+
+
+def parts(raw, x, t, v, dx=1.0, dt=1.0, scale=1.0):
     """The three terms of g by hand: with v, with x, with dF."""
     cos, sin = like(t.cos(), x), like(t.sin(), x)
     both = t.cos() * t.sin() * scale
     with torch.no_grad():
-        dF = jvp(model.raw, (x, t), (dx * like(both, x) * v, dt * both))[1]
-        return -(cos**2) * (0.5 * model.raw(x, t) - v), cos * sin * x, 0.5 * dF
+        dF = jvp(raw, (x, t), (dx * like(both, x) * v, dt * both))[1]
+        return -(cos**2) * (0.5 * raw(x, t) - v), cos * sin * x, 0.5 * dF
 
 
 def combined(rule, dx=1.0, dt=1.0):
-    return lambda model, x, t, v: rule(*parts(model, x, t, v, dx, dt), like(t.cos(), x))
+    return lambda raw, x, t, v: rule(*parts(raw, x, t, v, dx, dt), like(t.cos(), x))
 
 
-def whole_derivative(model, x, t, v):
-    """The other right way: the derivative of f itself, times cos t."""
-    return (like(t.cos(), x) * jvp(model, (x, t), (v, torch.ones_like(t)))[1]).detach()
+def with_graph(raw, x, t, v):
+    """The derivative of f itself, times cos t."""
+
+    def f(x, t):
+        return like(t.cos(), x) * x - like(t.sin(), x) * 0.5 * raw(x, t)
+
+    return like(t.cos(), x) * jvp(f, (x, t), (v, torch.ones_like(t)))[1]
 
 
-def unscaled(model, x, t, v):
+def unscaled(raw, x, t, v):
     with torch.no_grad():
-        dF = jvp(model.raw, (x, t), (v, torch.ones_like(t)))[1]
-    first, still, _ = parts(model, x, t, v)
+        dF = jvp(raw, (x, t), (v, torch.ones_like(t)))[1]
+    first, still, _ = parts(raw, x, t, v)
     return first - still - 0.5 * dF
 
 
-def doubled(model, x, t, v):
-    first, still, J = parts(model, x, t, v)
+def doubled(raw, x, t, v):
+    first, still, J = parts(raw, x, t, v)
     return first - still - like(t.cos() * t.sin(), x) * J
 
 
-def no_data_std(model, x, t, v):
-    first, still, J = parts(model, x, t, v)
+def no_data_std(raw, x, t, v):
+    first, still, J = parts(raw, x, t, v)
     with torch.no_grad():
-        return first - still - J - 0.5 * like(t.cos() ** 2, x) * model.raw(x, t)
+        return first - still - J - 0.5 * like(t.cos() ** 2, x) * raw(x, t)
 
 
-def no_velocity(model, x, t, v):
-    first, still, J = parts(model, x, t, v)
+def no_velocity(raw, x, t, v):
+    first, still, J = parts(raw, x, t, v)
     return first - like(t.cos() ** 2, x) * v - still - J
-
-
-def with_graph(model, x, t, v):
-    return like(t.cos(), x) * jvp(model, (x, t), (v, torch.ones_like(t)))[1]
 
 
 def norm(g):
@@ -116,9 +123,9 @@ CASES = [
     (check_rotation, for_points_only, "it stops in the line"),
     (check_rotation, without_broadcast, "it stops in the line"),
     (check_rotation, lambda *a: rotation(*a).float(), "the dtype is wrong"),
-    (check_tangent, lambda model, x, t, v: None, "not solved yet"),
+    (check_tangent, lambda raw, x, t, v: None, "not solved yet"),
     (check_tangent, tangent, "PASS"),
-    (check_tangent, whole_derivative, "PASS"),
+    (check_tangent, lambda *a: with_graph(*a).detach(), "PASS"),
     (check_tangent, combined(lambda a, b, c, cos: a - b - c), "PASS"),
     (check_tangent, with_graph, "they carry a gradient"),
     (check_tangent, combined(lambda a, b, c, cos: (a - b - c) / cos), "the factor cos t is missing"),
@@ -135,7 +142,7 @@ CASES = [
     (check_tangent, doubled, "applied twice"),
     (check_tangent, unscaled, "lacks cos t sin t"),
     (check_tangent, combined(lambda a, b, c, cos: a), "as if r = 0"),
-    (check_tangent, lambda model, x, t, v: x.add_(v), "in place"),
+    (check_tangent, lambda raw, x, t, v: x.add_(v), "in place"),
     (check_normalised, lambda g: None, "not solved yet"),
     (check_normalised, lambda g: g / (norm(g) + 0.1), "PASS"),
     (check_normalised, lambda g: normalised(0.1)(g, None), "PASS"),

@@ -53,7 +53,7 @@ def _stays(step: Answer) -> str | None:
 
 
 def check_tangent(student: object) -> None:
-    """Say how my_tangent(model, x, t, v) does: g = cos(t) df/dt along (v, 1), without gradient."""
+    """Say how my_tangent(raw, x, t, v) does: g = cos(t) df/dt along (v, 1), without gradient; F = raw(x, t)."""
     why = "This vector is all that sCM trains with: everything else is how large it may be and how it is weighted."
     grade("my_tangent", student, [_tangent, _free], why=why)
 
@@ -94,12 +94,12 @@ def _tangent(tangent: Answer) -> str | None:
             "the derivative of F lacks cos t sin t": first - still - STD * along(v, one),
             "only the diffusion part is there, as if r = 0": first,
         }
-    return compare(tangent(model, x, t, v), right, mistakes=mistakes)
+    return compare(tangent(model.raw, x, t, v), right, mistakes=mistakes)
 
 
 def _free(tangent: Answer) -> str | None:
     x, v, t = _points()
-    if tangent(_model(), x, t, v).requires_grad:
+    if tangent(_model().raw, x, t, v).requires_grad:
         return "the numbers are right, but they carry a gradient: g is part of an aim, so stop it"
     return None
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from ..paths import TrigFlow
-from ..precond import Preconditioned
+from ..precond import Preconditioned, TrigFlowScaling
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
 
@@ -38,7 +38,7 @@ Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Te
 def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
     """F and dF by forward-mode differentiation: works for every network that forward mode supports.
 
-    Two passes, the derivative without a gradient graph, cost what one pass does and save four fifths of its memory.
+    Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
     """
     with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):  # both draw the same dropout mask
         _, dF = jvp(model.raw, (x, t), (dx, dt))
@@ -46,10 +46,12 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
 
 
 def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-    """F and dF by the network's own `with_tangent` (`MLP` has one): one pass, three times as fast as `by_jvp` there.
+    """F and dF by the network's own `with_tangent` (`MLP` has one): one pass, faster than `by_jvp`.
 
-    The scaling must be TrigFlow's, with c_in constant and c_noise = t.
+    The scaling must be TrigFlow's, with c_in constant and c_noise = t; raises ValueError for another one.
     """
+    if not isinstance(model.scaling, TrigFlowScaling):
+        raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
     return model.network.with_tangent(like(c_in, x) * x, c_noise.to(x.dtype), like(c_in, x) * dx, dt.to(x.dtype))
 
@@ -101,7 +103,7 @@ def unchanged(g: Tensor, t: Tensor) -> Tensor:
 
 
 def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
-    """g/(‖g‖₂ + c), the norm over all elements of a sample.  Source: Lu and Song 2024, sec. 4.1, c = .1."""
+    """g/(‖g‖₂ + c), the norm over all elements of a sample.  Source: Lu and Song 2024, Alg. 1, c = .1."""
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
         return g / like(g.flatten(1).norm(dim=1) + c, g)
@@ -110,7 +112,7 @@ def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def clipped(limit: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """cos(t) clamp(df/dt, −limit, limit), element by element.  Source: Lu and Song 2024, sec. 4.1, limit 1."""
+    """cos(t) clamp(df/dt, −limit, limit), element by element.  Source: Lu and Song 2024, sec. 4, limit 1."""
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
         cos = like(t.cos(), g)
@@ -123,7 +125,7 @@ class AdaptiveWeight(nn.Module):
     """w(t), a linear head on fixed time features, 0 at first; the loss e^w L − w drives it to −ln E[L|t].
 
     Its parameters belong in the optimiser; start a new one when the loss changes.
-    Source: Lu and Song 2024, sec. 4.2; Karras et al. 2024 (EDM2), sec. 2.2, with the opposite sign.
+    Source: Lu and Song 2024, sec. 4; Karras et al. 2024 (EDM2), with the opposite sign.
     """
 
     def __init__(self, count: int = 16, high: float = 8.0) -> None:
@@ -170,7 +172,7 @@ def scm_loss(
 
 
 def tangent_warmup(iterations: int) -> Callable[[int], float]:
-    """r(k) = min(1, k/iterations).  Source: Lu and Song 2024, sec. 4.1, with 10,000 iterations."""
+    """r(k) = min(1, k/iterations).  Source: Lu and Song 2024, Alg. 1, with 10,000 iterations."""
     if iterations < 1:
         raise ValueError(f"expected iterations >= 1, got {iterations}")
     return lambda iteration: min(1.0, iteration / iterations)

@@ -1,6 +1,6 @@
 """Diffusion training: a denoiser learns E[x0|x_t] by regression on x0.
 
-E w(t) ‖D(x_t, t) − x0‖², in the two weightings that matter here; on TrigFlow they are one and the same.
+E w(t) ‖D(x_t, t) − x0‖², in the two weightings that matter here; on TrigFlow they differ by the constant σ_d².
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ __all__ = ["DenoisingLoss", "VelocityLoss", "denoising_loss", "velocity_loss"]
 def denoising_loss(
     model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path, sigma_data: float = 0.5
 ) -> Tensor:
-    """(nsr² + σ_d²)/(nsr σ_d)² ‖D(x_t, t) − x0‖²/d, per sample; (B,), about 1 for an untrained network.
+    """(nsr² + σ_d²)/(nsr σ_d)² ‖D(x_t, t) − x0‖²/d, per sample; (B,), on average 1 where F = 0.
 
     nsr = σ(t)/α(t).  d: elements per sample.  With EDM's scaling it is the plain squared error of F.
     x0, eps: (B, *S).  t: (B,).

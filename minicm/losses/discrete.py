@@ -4,6 +4,7 @@ d( f(x_t, t), sg f⁻(x_s, s) ), where x_s is one solver step from x_t along the
 the step follows its denoiser (distillation); without one, x0 itself stands in the denoiser's place (training).
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +42,7 @@ def consistency_loss(
     teacher: the denoiser whose ODE leads from x_t to x_s; None: x0, so that x_s = α_s x0 + σ_s ε.
     target: f⁻; None: the model itself.  No gradient ever flows through it.
     step: the solver of that ODE, DDIM by default.
-    Source: Song et al. 2023 (consistency models), eq. 7 (distillation) and eq. 9 (training).
+    Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
     x_t = path.mix(x0, eps, t)
     with torch.no_grad():
@@ -70,7 +71,10 @@ def one(t: Tensor, s: Tensor) -> Tensor:
 
 
 def reciprocal_gap(t: Tensor, s: Tensor) -> Tensor:
-    """1/(t − s), (B,): keeps the loss of order 1 as the pairs close up.  Source: Song and Dhariwal 2024, table 1."""
+    """1/(t − s), (B,), in the path's own time: keeps a distance that is not squared of order 1 as the pairs close up.
+
+    Source: Song and Dhariwal 2024, table 1, where t is the noise level: on VE the weights are the paper's.
+    """
     return 1 / (t - s)
 
 
@@ -118,13 +122,15 @@ def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor]
     return draw
 
 
-def _levels(path: Path, rho: float) -> Callable[[int], Tensor]:
+def _levels(path: Path) -> Callable[[int], Tensor]:
     """N -> the N levels of the Karras grid between the ends of the path, as its own times."""
     low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
+    if not high < math.inf:
+        raise ValueError(f"expected a path with signal left at t_max, got {path}: give it a smaller t_max")
 
     @lru_cache(maxsize=16)
     def levels(count: int) -> Tensor:
-        return path.time_at(karras_grid(count - 1, low, high, rho)).clamp(path.t_min, path.t_max)
+        return path.time_at(karras_grid(count - 1, low, high)).clamp(path.t_min, path.t_max)
 
     return levels
 
@@ -144,7 +150,7 @@ def cd(
     target: a moving average of the model (the paper, on ImageNet) or None for the model itself (on CIFAR-10).
     Source: Song et al. 2023, Alg. 2; 18 levels and Heun on CIFAR-10.
     """
-    grid = _levels(path, 7.0)(levels)
+    grid = _levels(path)(levels)
     return ConsistencyLoss(path, neighbours(lambda iteration: grid), teacher, target, step, distance)
 
 
@@ -159,10 +165,11 @@ def ct(
 ) -> Loss:
     """Consistency training: no teacher, and N(k) levels that grow from `first` to `last` + 1 over `total` iterations.
 
-    target: in the paper a moving average of the model with decay μ(k) (`times.ct_decay`).
+    target: in the paper a moving average with decay μ(k): the `.model` of ScheduledEMA(model, lambda k:
+    ct_decay(k, total)), which `fit` then updates as its ema.  None: the model itself.
     Source: Song et al. 2023, Alg. 3 and appendix C.
     """
-    grid = _levels(path, 7.0)
+    grid = _levels(path)
     return ConsistencyLoss(
         path, neighbours(lambda k: grid(ct_levels(k, total, first, last))), target=target, distance=distance
     )
@@ -183,7 +190,7 @@ def ict(
     distance: None for `pseudo_huber(.03)`, the paper's c for CIFAR-10, which also suits points in the plane.
     Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).
     """
-    grid = _levels(path, 7.0)
+    grid = _levels(path)
     return ConsistencyLoss(
         path,
         neighbours(

@@ -30,7 +30,7 @@ def pseudo_huber(c: float) -> Distance:
 
     c: data units, > 0.  The paper's c = .00054 √d fits images (d = 3072: .03); points in the plane want about .03 too,
     as with the .00076 of the formula it is the norm itself.  Raises ValueError unless c > 0 (use `l2` for 0).
-    Source: Song and Dhariwal 2024 (improved consistency training), sec. 3.3.
+    Source: Song and Dhariwal 2024 (improved consistency training), table 1.
     """
     if not c > 0:
         raise ValueError(f"expected c > 0, got {c}; for c = 0 use l2")

@@ -17,7 +17,7 @@ class TimeFeatures(nn.Module):
 
     The frequencies stay low on purpose: continuous-time losses differentiate in t, each feature's derivative is its
     frequency, and with ten times these values that derivative drowns the rest.
-    Source: Lu and Song 2024 (sCM), sec. 4.1, on the time embedding.
+    Source: Lu and Song 2024 (sCM), sec. 4, on the time embedding.
     """
 
     def __init__(self, count: int = 8, low: float = 0.1, high: float = 3.2) -> None:
