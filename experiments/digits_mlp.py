@@ -39,7 +39,8 @@ LOWEST = 0.01  # noise-to-signal ratio: below, a picture is its own end
 @dataclass(frozen=True)
 class Settings:
     shape: tuple[int, ...]
-    width: int  # of 4 hidden layers: the file must stay below 1 MB
+    width: int
+    depth: int  # hidden layers; the file must stay below 1 MB
     teacher_iterations: int = 6000
     student_iterations: int = 7000
     trajectories: int = 16_000
@@ -47,7 +48,7 @@ class Settings:
     lr: float = 2e-3
 
 
-SETTINGS = {"digits": Settings((1, 8, 8), 256), "tinted": Settings((3, 8, 8), 216)}
+SETTINGS = {"digits": Settings((1, 8, 8), 256, 4), "tinted": Settings((3, 8, 8), 264, 3)}
 
 
 def new_model(name: str, seed: int = 0) -> Preconditioned:
@@ -55,7 +56,7 @@ def new_model(name: str, seed: int = 0) -> Preconditioned:
     s = SETTINGS[name]
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        return Preconditioned(MLP(torch.Size(s.shape).numel(), s.width, 4), TrigFlowScaling(PATH.sigma_data))
+        return Preconditioned(MLP(torch.Size(s.shape).numel(), s.width, s.depth), TrigFlowScaling(PATH.sigma_data))
 
 
 def data(name: str) -> tuple[Tensor, Tensor]:

@@ -25,8 +25,8 @@ def adaptive(
     """x at s from x at t, each step's error below atol + rtol |x|, root mean square over the batch; (B, *S).
 
     The whole batch takes the same steps.  1e-5 suits float32, which never reaches 1e-7; float64 reaches 1e-10.
-    Near the data v grows like 1/t, and most steps go there: give `in_log_nsr(velocity, path)`, with t and s in
-    ln(σ/α), instead.  method: any of torchdiffeq's; its fixed-step ones ignore the tolerances and need
+    Near the data the flow changes on the scale of t, and most steps go there: give `in_log_nsr(velocity, path)`, with
+    t and s in ln(σ/α), instead.  method: any of torchdiffeq's; its fixed-step ones ignore the tolerances and need
     options={"step_size": ...}.
     Raises ValueError unless t and s are finite and differ, for an unknown method, for a fixed-step one without step.
     Source: Chen et al. 2018 (neural ODEs); Dormand and Prince 1980 for dopri5.

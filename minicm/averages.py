@@ -45,7 +45,7 @@ class Average(ABC):
 
 
 def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """Parameters and buffers, each tensor once; one walk, a fifth of the time of parameters() and buffers()."""
+    """Parameters and buffers, each tensor once, in one walk over the modules."""
     parameters, buffers = {}, {}  # dicts keep the order and drop what is tied
     for module in model.modules():
         parameters.update((p, None) for p in module._parameters.values() if p is not None)
@@ -57,7 +57,7 @@ class EMA(Average):
     """Exponential average with warm-up: β_n = min(decay, (1 + n)/(10 + n)).
 
     The warm-up lets the start be forgotten: .999 alone would keep e⁻¹ of it after 1000 updates.
-    Raises ValueError unless 0 <= decay < 1.  Source: Karras et al. 2022 (EDM), appendix F.2, a ramp of this kind.
+    Raises ValueError unless 0 <= decay < 1.  Source: a ramp as in the code of Karras et al. 2022 (EDM).
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
@@ -86,7 +86,7 @@ class PowerEMA(Average):
 
     sigma_rel is the profile's standard deviation as a share of the training so far; the start has no weight.
     Raises ValueError unless 0 < sigma_rel < 12^(−1/2), where γ reaches 0, the plain mean.
-    Source: Karras et al. 2024 (EDM2), sec. 3.1, eq. 3 and appendix C.
+    Source: Karras et al. 2024 (EDM2), sec. 3.1.
     """
 
     def __init__(self, model: nn.Module, sigma_rel: float = 0.1) -> None:

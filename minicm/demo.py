@@ -96,9 +96,9 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--data", default="eight_gaussians", metavar="NAME", help=f"one of {', '.join(TOYS)}")
     parser.add_argument("--out", default="out", metavar="FOLDER", help="where demo.png and demo.json go (out)")
     parser.add_argument("--seed", type=int, default=0, help="of data, noise and initial weights (0)")
-    parser.add_argument("--iterations", type=int, default=0, metavar="N", help="of each run, instead of the default")
+    parser.add_argument("--iterations", type=int, metavar="N", help="of each run, instead of the default")
     options = parser.parse_args(argv)
-    if options.iterations < 0:
+    if options.iterations is not None and options.iterations < 1:
         raise ValueError(f"expected --iterations >= 1, got {options.iterations}")
     return options
 
@@ -122,10 +122,10 @@ def _affordable(make: Callable[[int], Run], iterations: int, seconds: float) -> 
     return iterations
 
 
-def _train(name: str, make: Callable[[int], Run], asked: int, usual: int, seconds: float) -> nn.Module:
+def _train(name: str, make: Callable[[int], Run], asked: int | None, usual: int, seconds: float) -> nn.Module:
     """The averaged model after the run, with a bar that shows the loss and the time left.
 
-    asked: iterations, or 0 for the usual number, or for as many as a slow core makes in so many seconds.
+    asked: iterations, or None for the usual number, or for as many as a slow core makes in so many seconds.
     """
     run = make(asked or _affordable(make, usual, seconds))
     shown = 0.0

@@ -1,6 +1,6 @@
 """What to watch while sCM trains: ‖g‖, its parts, w and the error of f, each as a mean over bins of time.
 
-The loss of sCM does not measure progress: with normalised tangents it stays near 1/d, with the adaptive weight near 1.
+The loss of sCM does not measure progress: with normalised tangents it stays near 1/d, with adaptive weight at 1 − w.
 """
 
 import math

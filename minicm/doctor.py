@@ -91,7 +91,7 @@ def check_torch(load: Importer = importlib.import_module) -> Check:
 
 
 def check_threads(environment: Mapping[str, str], threads: int, cores: int) -> Check:
-    """Small networks train fastest on one thread; many threads on busy cores cost a factor of ten."""
+    """Small networks train fastest on one thread; many threads on busy cores get in each other's way."""
     wanted = environment.get("OMP_NUM_THREADS")
     if threads > cores:
         text = f"torch uses {threads} threads on {cores} cores, which is slow"

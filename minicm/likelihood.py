@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.func import vjp
 
 from .paths import Path
-from .shapes import Denoiser, Step, Velocity, like, per_sample, time_grid
+from .shapes import Denoiser, Step, Velocity, per_sample, time_grid
 from .solvers import integrate, probability_flow, rk4_step
 
 __all__ = ["Trace", "bits_per_dim", "exact_trace", "hutchinson_trace", "log_likelihood", "rademacher"]
@@ -40,7 +40,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     probe: (B, *S), of x's dtype, one per sample for the whole trajectory: a fresh one at each time would make the
     integrand rough, and no solver of high order or adaptive step would converge.  For the variance of the estimate
     repeat with other probes.  Signs (`rademacher`) have none where the Jacobian is diagonal.
-    Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD), sec. 3.1.
+    Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD).
     """
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,7 +51,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
 
 
 def rademacher(x: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """Independent signs ±1 of the shape, dtype and device of x: the independent probe of least variance."""
+    """Independent signs ±1 of the shape, dtype and device of x: least variance among independent entries."""
     bits = torch.randint(0, 2, x.shape, generator=generator, device=x.device)
     return (2 * bits - 1).to(x.dtype)
 
@@ -72,7 +72,7 @@ def log_likelihood(
     x: (B, *S) at the smallest of times.  times: (N + 1,), on the path, in either order.
     prior_log_prob: x at the largest of times (B, *S) -> (B,); None is N(0, σ²), which lacks the data's own variance.
     Raises ValueError if times are no grid of this path.
-    Source: Chen et al. 2018 (neural ODEs), theorem 1; Song et al. 2021 (score SDE), appendix D.2.
+    Source: Chen et al. 2018 (neural ODEs), theorem 1; Song et al. 2021 (score SDE).
     """
     times = path.check_times(time_grid(times)).sort().values
     velocity = probability_flow(denoise, path)
@@ -93,12 +93,12 @@ def bits_per_dim(log_prob: Tensor, num_elements: int, *, bin_width: float = 2 / 
 
     log_prob: (B,), nats, of data with uniform noise of one bin added.  num_elements: D.  bin_width: data units, 2/256
     for bytes spread over [−1, 1], which adds the 7 bits of the literature.
-    Source: Theis, van den Oord, Bethge 2016, sec. 3.1.
+    Source: Theis, van den Oord, Bethge 2016.
     """
     return -(log_prob / num_elements + math.log(bin_width)) / math.log(2)
 
 
 def _normal_log_prob(x: Tensor, std: Tensor) -> Tensor:
     """log N(x; 0, std² 1), (B, *S) -> (B,); std is 0-d."""
-    z = x / like(std.expand(len(x)), x)
+    z = x / std.to(x)
     return -per_sample(z**2 + math.log(2 * math.pi)) / 2 - x[0].numel() * std.log().to(x)

@@ -7,7 +7,7 @@ def fold(seed: int, *indices: int) -> int:
     """A seed in [0, 2⁶³) mixed from every number given: the seed of a run, then an iteration, then a stream.
 
     A run that draws iteration k from fold(seed, k) needs no saved generator state to go on after a break.
-    Source: Steele et al. 2014 (SplitMix), figure 16, one round for each number.
+    Source: Steele et al. 2014 (SplitMix), one round for each number.
     """
     z = 0
     for number in (seed, *indices):

@@ -45,8 +45,8 @@ def probability_flow(denoise: Denoiser, path: Path) -> Velocity:
 def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
     """dx/du = v(x, t) / (σ̇/σ − α̇/α), the same flow in the time u = ln(σ/α), with t = t(u).
 
-    In u the field is O(1) at every noise level, where in t it grows like 1/t near the data: an adaptive solver then
-    spends its steps where the flow bends, not where t is small.  A grid of u is path.nsr(times).log().
+    The flow changes on the scale of t itself, so that steps in t must shrink by decades on the way to the data; in u
+    every decade is equally long and steps of one size do.  A grid of u is path.nsr(times).log().
     The field takes x (B, *S) and u (B,); it needs α(t) > 0.
     """
 

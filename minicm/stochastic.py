@@ -62,6 +62,8 @@ def edm_stochastic(
     Source: Karras et al. 2022 (EDM), algorithm 2; S_churn, S_min, S_max, S_noise are the four numbers.
     """
     times = _decreasing(time_grid(times)).to(x.device)
+    if not times[-1] > 0:
+        raise ValueError(f"expected noise levels > 0, got {times[-1]:.6g} at the end: stop above 0, call the denoiser")
     if not churn >= 0:
         raise ValueError(f"expected churn >= 0, got {churn}")
     velocity = probability_flow(denoise, VE())

@@ -100,9 +100,11 @@ def _randn(n: int, generator: torch.Generator | None) -> Tensor:
     return torch.randn(n, generator=generator, device=device, dtype=torch.float64)
 
 
-def _check_total(total: int) -> None:
+def _check_levels(total: int, first: int, last: int) -> None:
     if total < 1:
         raise ValueError(f"expected total >= 1, the iterations of the whole run, got {total}")
+    if not 1 <= first <= last:
+        raise ValueError(f"expected 1 <= first <= last, numbers of levels, got {first} and {last}")
 
 
 def ct_levels(iteration: int, total: int, first: int = 2, last: int = 150) -> int:
@@ -111,7 +113,7 @@ def ct_levels(iteration: int, total: int, first: int = 2, last: int = 150) -> in
     Levels, not intervals: N(0) = s₀ = first, N(K) = s₁ + 1 = last + 1.
     Source: Song et al. 2023, appendix C.
     """
-    _check_total(total)
+    _check_levels(total, first, last)
     k = min(iteration, total) / total
     return math.ceil(math.sqrt(k * ((last + 1) ** 2 - first**2) + first**2) - 1) + 1
 
@@ -130,7 +132,7 @@ def ict_levels(iteration: int, total: int, first: int = 10, last: int = 1280) ->
 
     Source: Song and Dhariwal 2024 (improved consistency training), table 1.
     """
-    _check_total(total)
+    _check_levels(total, first, last)
     stage_length = math.floor(total / (math.log2(last // first) + 1))
     return min(first * 2 ** (iteration // max(stage_length, 1)), last) + 1
 
@@ -158,5 +160,5 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
 
 def ect_stage(iteration: int, total: int, stages: int = 8) -> int:
     """⌊iteration · stages/total⌋, at most stages − 1: the stage of ECT that an iteration belongs to."""
-    _check_total(total)
+    _check_levels(total, 1, stages)
     return min(iteration * stages // total, stages - 1)

@@ -104,7 +104,7 @@ def _clip(optimizer: torch.optim.Optimizer, clip: float, iteration: int, value: 
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if not grads:
         raise ValueError("expected a loss that reaches the optimizer's parameters, got a gradient for none of them")
-    norms = torch._foreach_norm(grads)  # half the time of nn.utils.get_total_norm
+    norms = torch._foreach_norm(grads)
     grad_norm = torch.linalg.vector_norm(torch.stack(norms)).item()
     if not (math.isfinite(grad_norm) and math.isfinite(value.item())):
         raise FloatingPointError(
@@ -120,7 +120,7 @@ def _clip(optimizer: torch.optim.Optimizer, clip: float, iteration: int, value: 
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """The global generators that dropout draws from, seeded inside and put back at the end.
 
-    torch.manual_seed and torch.random.fork_rng do the same for all devices, at 200 µs a step instead of 5.
+    torch.manual_seed and torch.random.fork_rng do the same for all devices, and cost more than a small step.
     """
     generators = [torch.default_generator]
     if device.type == "cuda":

@@ -51,7 +51,7 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("losses/discrete", "aim = (target or model)(x_s, s)", "aim = (target or model)(x_s, t)", "discrete"),
     ("losses/discrete", "return path.mix(x0, eps, s)", "return path.mix(x0, -eps, s)", "discrete"),
     ("losses/discrete", "return grid[index], grid[index + 1]", "return grid[index], grid[index]", "discrete"),
-    ("losses/discrete", "return 1 / (t - s)", "return 1 / (t + s)", "discrete"),
+    ("losses/discrete", "1 / (path.nsr(t) - path.nsr(s))", "1 / (t - s)", "discrete"),
     ("losses/discrete", "with torch.random.fork_rng(_cuda_devices(x0)):", "if True:", "discrete"),
     ("losses/continuous", "(cos * sin * x + d * dF)", "(cos * sin * x + dF)", "continuous"),
     ("losses/continuous", "cos * sin * v, t.cos() * t.sin())", "cos * sin * v, t.cos() * t.cos())", "continuous"),

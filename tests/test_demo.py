@@ -64,7 +64,7 @@ def test_a_slow_core_makes_fewer_iterations(capsys):
     [
         (["--data", "spiral"], "eight_gaussians"),
         (["--seed", "one"], "invalid int value"),
-        (["--iterations", "-3"], "expected --iterations >= 1, got -3"),
+        (["--iterations", "0"], "expected --iterations >= 1, got 0"),
         (["--speed", "9"], "--speed"),
         (["--out", "FILE/out"], "FILE"),
     ],

@@ -187,7 +187,16 @@ def test_ict_draws_levels_by_the_discretised_log_normal_and_weights_by_the_gap()
     share = (s < 0.0021).double().mean()
     assert abs(share - 0.0626) < 4 * math.sqrt(0.0626 / 1e5)
     torch.testing.assert_close(loss.weight(t, s)[s < 0.0021][0], torch.tensor(67.93), rtol=2e-3, atol=0)
-    torch.testing.assert_close(reciprocal_gap(torch.tensor([3.0]), torch.tensor([1.0])), torch.tensor([0.5]))
+    torch.testing.assert_close(reciprocal_gap(VE())(torch.tensor([3.0]), torch.tensor([1.0])), torch.tensor([0.5]))
+
+
+@pytest.mark.parametrize("recipe", [ict, ect])
+def test_the_papers_weight_is_the_same_on_every_path(recipe):
+    """Pairs of equal noise levels weigh the same, whether time is a level or an angle."""
+    ve, trig = VE(), TrigFlow()
+    on_ve, on_trig = recipe(ve, 100), recipe(trig, 100)
+    t, s = on_ve.pairs(64, 50, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(on_trig.weight(trig.time_at(t), trig.time_at(s)), on_ve.weight(t, s), rtol=1e-6, atol=0)
 
 
 def test_ct_levels_grow_with_the_iteration():
@@ -201,7 +210,7 @@ def test_the_weight_multiplies_each_sample():
     x0, model = torch.randn(64, 2), mixture().denoiser(VE())
     plain, halved = (
         ConsistencyLoss(VE(), pairs, weight=w)(model, x0, 0, torch.Generator().manual_seed(0))
-        for w in (lambda t, s: torch.ones_like(t), reciprocal_gap)
+        for w in (lambda t, s: torch.ones_like(t), reciprocal_gap(VE()))
     )
     t, s = pairs(64, 0, torch.Generator().manual_seed(0))
     torch.testing.assert_close(halved, plain / (t - s))

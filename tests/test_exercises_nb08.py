@@ -29,6 +29,10 @@ def one_alpha(x0, eps, t, s, path):
     return path.mix(x0, eps, t), path.alpha(t)[:, None] * x0 + path.sigma(s)[:, None] * eps
 
 
+def without_alpha(x0, eps, t, s, path):
+    return tuple(x0 + path.sigma(u)[:, None] * eps for u in (t, s))
+
+
 def huber(a, b, c):
     return pseudo_huber(c)(a, b)
 
@@ -95,6 +99,8 @@ CASES = [
     (check_ct_pair, lambda x0, eps, t, s, path: pair(x0, eps, t, s, VE()), "this is VE's formula"),
     (check_ct_pair, lambda x0, eps, t, s, path: pair(x0, -eps, t, s, path), "the noise is subtracted"),
     (check_ct_pair, one_alpha, "x_s: α at the wrong time"),
+    (check_ct_pair, without_alpha, "α is missing"),
+    (check_ct_pair, lambda x0, eps, t, s, path: pair(x0, eps, t, s, path)[:1], "expected the two tensors"),
     (check_ct_pair, by_rows, "wrong axis"),
     (check_ct_pair, lambda x0, eps, t, s, path: path.mix(x0, eps, t), "expected the two tensors"),
     (check_ct_levels, lambda *a: None, "not solved yet"),

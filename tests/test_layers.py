@@ -19,6 +19,7 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"editing"},
     {"averages"},
     {"losses", "training", "checkpoints", "data", "evaluation", "plotting"},
+    {"diagnostics"},
     {"recipes", "exercises"},
     {"command", "demo", "doctor", "__main__"},
 ]

@@ -102,6 +102,7 @@ def test_ect_stages_are_equal_and_end_at_the_last():
         lambda: T.ct_levels(3, 0),
         lambda: T.ict_levels(3, 0),
         lambda: T.ect_stage(3, 0),
+        lambda: T.ict_levels(3, 10, 20, 10),
     ],
 )
 def test_bad_arguments_are_named(call):

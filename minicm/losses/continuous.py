@@ -89,8 +89,11 @@ def scm_tangent(
     g is cos(t) df/dt when r = 1.  dF/dt is the total derivative along (v, 1); cos t sin t is moved into its direction,
     which keeps it bounded at both ends of the path.  The prior weight 1/nsr of the paper is already inside g.
     x, v: (B, *S), data units (per radian).  t: (B,).  warmup: r in [0, 1]; at 0 the tangent is that of diffusion.
+    Raises ValueError unless the model's scaling is TrigFlow's, with the path's σ_d.
     Source: Lu and Song 2024 (sCM), Alg. 1 and eq. 8.
     """
+    if model.scaling != TrigFlowScaling(path.sigma_data):
+        raise ValueError(f"expected a model with {TrigFlowScaling(path.sigma_data)}, got one with {model.scaling}")
     d, cos, sin = path.sigma_data, like(t.cos(), x), like(t.sin(), x)
     F, dF = derivative(model, x, t, cos * sin * v, t.cos() * t.sin())
     g = -(cos**2) * (d * F.detach() - v) - warmup * (cos * sin * x + d * dF)

@@ -70,12 +70,14 @@ def one(t: Tensor, s: Tensor) -> Tensor:
     return torch.ones_like(t)
 
 
-def reciprocal_gap(t: Tensor, s: Tensor) -> Tensor:
-    """1/(t − s), (B,), in the path's own time: keeps a distance that is not squared of order 1 as the pairs close up.
+def reciprocal_gap(path: Path) -> Callable[[Tensor, Tensor], Tensor]:
+    """1/(nsr(t) − nsr(s)), (B,): keeps a distance that is not squared of order 1 as the pairs close up.
 
-    Source: Song and Dhariwal 2024, table 1, where t is the noise level: on VE the weights are the paper's.
+    The gap is that of the noise levels, as in the paper, whatever the path's own time: in angles the noisiest pair
+    would weigh thousands of times as much.
+    Source: Song and Dhariwal 2024 (improved consistency training), table 1.
     """
-    return 1 / (t - s)
+    return lambda t, s: 1 / (path.nsr(t) - path.nsr(s))
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ def ict(
     std: float = 2.0,
     distance: Distance | None = None,
 ) -> Loss:
-    """Improved consistency training: doubling levels, log-normal intervals, weight 1/(t − s), no moving average.
+    """Improved consistency training: doubling levels, log-normal intervals, weight 1/gap, no moving average.
 
     distance: None for `pseudo_huber(.03)`, the paper's c for CIFAR-10, which also suits points in the plane.
     Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).
@@ -198,7 +200,7 @@ def ict(
             lambda times: discretised_log_normal(path.nsr(times), mean, std),
         ),
         distance=distance or pseudo_huber(0.03),
-        weight=reciprocal_gap,
+        weight=reciprocal_gap(path),
     )
 
 
@@ -211,7 +213,7 @@ def ect(
     law: Law | None = None,
     distance: Distance | None = None,
 ) -> Loss:
-    """Easy consistency tuning: log-normal t, partner s = r(t, stage), weight 1/(t − s); starts as diffusion training.
+    """Easy consistency tuning: log-normal t, partner s = r(t, stage), weight 1/gap; starts as diffusion training.
 
     law: of the noise-to-signal ratio; None for log_normal(−1.1, 2).  distance: None for `pseudo_huber(.03)`.
     Source: Geng et al. 2024 (ECT), sec. 3.
@@ -224,4 +226,4 @@ def ect(
         partner = ect_time(nsr, ect_stage(iteration, total, stages), q).clamp(min=low)
         return path.time_at(nsr), path.time_at(partner).clamp(min=path.t_min)
 
-    return ConsistencyLoss(path, pairs, distance=distance or pseudo_huber(0.03), weight=reciprocal_gap)
+    return ConsistencyLoss(path, pairs, distance=distance or pseudo_huber(0.03), weight=reciprocal_gap(path))

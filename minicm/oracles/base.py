@@ -35,7 +35,7 @@ class Oracle(ABC):
     def score(self, x: Tensor, t: Tensor, path: Path) -> Tensor:
         """∇ log p_t(x) = (α E[x0|x] − x)/σ²; (B, *S), needs σ(t) > 0.
 
-        Source: Efron 2011, eq. 1.4 (Tweedie); Karras et al. 2022 (EDM), eq. 3.
+        Source: Efron 2011 (Tweedie); Karras et al. 2022 (EDM), eq. 3.
         """
         return (like(path.alpha(t), x) * self.denoiser(path)(x, t) - x) / like(path.sigma(t) ** 2, x)
 

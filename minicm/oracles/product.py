@@ -21,7 +21,7 @@ class Mixture1D(FlowOracle):
     """A mixture of Gaussians on the line, samples (B, 1): means, stds, weights (K,), weights None for equal.
 
     Raises ValueError as GaussianMixture does.
-    Source: trajectories that cannot cross keep their rank; Karras et al. 2022 (EDM), figure 1 shows such a flow.
+    Source: trajectories that cannot cross keep their rank.
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None) -> None:

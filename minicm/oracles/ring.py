@@ -30,7 +30,7 @@ class Ring(FlowOracle):
 
     radius, width: data units; width 0 is the circle itself, whose density exists where σ(t) > 0.
     Raises ValueError unless radius > 0 and width >= 0, both finite.
-    Source: Rice 1945, eq. 3.10-11, for the law of the radius.
+    Source: Rice 1945, for the law of the radius.
     """
 
     radius: float
