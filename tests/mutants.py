@@ -9,10 +9,13 @@ tests/MUTANTS.md when all of them ran.
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+import hypothesis  # noqa: F401  # imported once here, not in every fork
+import pytest
+import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 MUTANTS = [  # module, text, what it becomes, tests that must notice
@@ -75,6 +78,21 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
 ]  # fmt: skip
 
 
+def in_a_fork(folder: Path, tests: str) -> tuple[int, str]:
+    """pytest's exit code and output on the copy, in a child that has torch already and minicm not yet."""
+    log = folder / "output.txt"
+    child = os.fork()
+    if child == 0:
+        with log.open("w") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os.chdir(folder)
+        sys.path.insert(0, str(folder))
+        os._exit(int(pytest.main([tests, "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"])))
+    _, status = os.waitpid(child, 0)
+    return os.waitstatus_to_exitcode(status), log.read_text("utf-8")
+
+
 def survives(module: str, text: str, becomes: str, tests: str, folder: Path) -> bool:
     """Whether the tests pass although the formula is broken."""
     file = folder / "minicm" / f"{module}.py"
@@ -84,16 +102,14 @@ def survives(module: str, text: str, becomes: str, tests: str, folder: Path) -> 
             f"expected {text!r} once in {module}.py, got {source.count(text)} times: mend tests/mutants.py"
         )
     file.write_text(source.replace(text, becomes), "utf-8")
-    command = [sys.executable, "-m", "pytest", f"tests/test_{tests}.py", "-x", "-q", "-p", "no:cacheprovider"]
-    environment = os.environ | {"PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    code, output = in_a_fork(folder, f"tests/test_{tests}.py")
     file.write_text(source, "utf-8")
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
-    if done.returncode == 1 and failed:
+    failed = [line for line in output.splitlines() if line.startswith(("FAILED", "ERROR"))]
+    if code == 1 and failed:
         print(f"killed    {module}: {becomes!r} by {failed[0].split(' - ')[0].split('::')[-1][:60]}", flush=True)
         KILLERS[module, text, becomes] = failed[0].split(" - ")[0].split("::")[-1].split("[")[0]
         return False
-    print(f"SURVIVED  {module}: {becomes!r} (pytest's exit code {done.returncode})", flush=True)
+    print(f"SURVIVED  {module}: {becomes!r} (pytest's exit code {code})", flush=True)
     return True
 
 
@@ -112,6 +128,7 @@ def table() -> str:
 
 
 def main(words: list[str]) -> int:
+    torch.set_num_threads(1)
     chosen = [m for m in MUTANTS if not words or any(word in m[0] or word in m[1] for word in words)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
