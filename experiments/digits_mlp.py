@@ -5,8 +5,9 @@
 writes data/digits_student.safetensors and data/tinted_student.safetensors, with the command and the measured quality
 inside.  The networks see one half of the pictures; quality is measured against the other half.
 
-The student learns f(x_t, t) = x at t_min directly, by regression on trajectories of the teacher.  In 64 dimensions this
-small network needs that: trained by CD or sCD as long, it leaves low noise untouched, f(x, t) = x for ratios below .1.
+The student learns f(x_t, t) = x at t_min directly, by regression on trajectories of the teacher.  With this small
+network in 64 dimensions CD and sCD (3000 to 8000 updates) left low noise nearly untouched, f(x, t) = x for noise-to-
+signal ratios below .1, and their samples had speckles.
 """
 
 import argparse
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from minicm.checkpoints import save_weights
-from minicm.data.digits import halves, tinted
+from minicm.data.digits import digit_halves, tinted
 from minicm.evaluation import energy_distance
 from minicm.losses import VelocityLoss
 from minicm.nets import MLP
@@ -61,7 +62,7 @@ def new_model(name: str, seed: int = 0) -> Preconditioned:
 
 def data(name: str) -> tuple[Tensor, Tensor]:
     """The half to train on and the half to judge by, float32."""
-    h = halves()
+    h = digit_halves()
     if name == "digits":
         return h.train, h.test
     return tinted(h.train, h.train_labels), tinted(h.test, h.test_labels)

@@ -42,7 +42,7 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("multistep", "(h[i] / (2 * h[i - 1]))", "(-h[i] / (2 * h[i - 1]))", "multistep"),
     ("multistep", "_WEIGHTS / 2  #", "_WEIGHTS / 3  #", "multistep"),
     ("stochastic", "(2 * path.sigma(t) * rate * (t - s)).sqrt()", "(path.sigma(t) * rate * (t - s)).sqrt()", "stochastic"),
-    ("stochastic", "(lifted**2 - t**2)", "(lifted - t) ** 2", "stochastic"),
+    ("stochastic", "(lifted**2 - t**2).sqrt()", "(lifted - t)", "stochastic"),
     ("likelihood", "return prior + total", "return prior - total", "likelihood"),
     ("precond", "return d**2 / total**2, t * d / total, 1 / total, t.log() / 4", "return d**2 / total**2, t / total, 1 / total, t.log() / 4", "precond"),
     ("precond", "return d**2 / (gap**2 + d**2), gap * d / total", "return d**2 / (t**2 + d**2), gap * d / total", "precond"),

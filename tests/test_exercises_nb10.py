@@ -7,6 +7,7 @@ from torch.func import jvp
 from minicm.exercises.nb10 import check_normalised, check_regression, check_rotation, check_start, check_tangent
 from minicm.losses import normalised, scm_tangent
 from minicm.paths import TrigFlow
+from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.shapes import like, per_sample
 
 
@@ -35,15 +36,9 @@ def without_broadcast(F, x, t, s):
     return (t - s).cos() * x - (t - s).sin() * 0.5 * F
 
 
-class Raw:
-    """What `scm_tangent` needs of a model, around the function that the learner is given."""
-
-    def __init__(self, raw):
-        self.raw = raw
-
-
 def tangent(raw, x, t, v):
-    return scm_tangent(Raw(raw), x, t, v, path=TrigFlow())[1]
+    model = Preconditioned(lambda u, c: raw(0.5 * u, c), TrigFlowScaling(0.5))
+    return scm_tangent(model, x, t, v, path=TrigFlow())[1]
 
 
 def parts(raw, x, t, v, dx=1.0, dt=1.0, scale=1.0):

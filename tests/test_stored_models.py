@@ -25,16 +25,20 @@ def metadata(file):
 
 
 def check_toy(file, name):
-    """One block of 5000 points against five true sets: the recorded ratio comes from four blocks."""
+    """A quarter of the samples that were measured when it was stored: the teacher takes 79 calls for each."""
     model = new_model()
     recorded = load_weights(model, file)
-    yardstick = Yardstick(toy(name), n=5000, floor_pairs=3, mixture=eight_gaussians_mixture())
-    noise = PATH.prior((5000, 2), torch.Generator().manual_seed(0))
-    by_teacher = file.stem.endswith("_teacher")
-    x = toys.by_ode(model, noise) if by_teacher else consistency_sample(model, noise, [PATH.t_max], PATH)
-    found = yardstick.measure(x)
-    assert found.ed_over_floor < 1.5 * float(recorded["ed_over_floor"]) + 0.5
+    draw = toys.by_ode if file.stem.endswith("_teacher") else one_step
+    x = draw(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)))
+    found = Yardstick(toy(name), n=5000, mixture=eight_gaussians_mixture()).measure(x)
     assert found.modes == 8
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.03)
+    # Between sets of 5000 the energy distance scatters from half its median to three times it: see Floor.
+    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor"]) < 2.5
+
+
+def one_step(model, noise):
+    return consistency_sample(model, noise, [PATH.t_max], PATH)
 
 
 def check_digits(file, name):

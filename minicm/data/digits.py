@@ -9,7 +9,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-__all__ = ["LUMA", "TINTS", "Halves", "digits", "halves", "tint_index", "tinted", "to_grey", "to_rgb"]
+__all__ = ["LUMA", "TINTS", "Halves", "digit_halves", "digit_images", "tint_index", "tinted", "to_grey", "to_rgb"]
 
 INK = 16.0  # the value of full ink; paper is 0
 MEAN, STD = 4.884165, 6.016788  # of the 1797 · 64 values
@@ -38,7 +38,7 @@ class Halves:
     test_labels: Tensor
 
 
-def digits() -> tuple[Tensor, Tensor]:
+def digit_images() -> tuple[Tensor, Tensor]:
     """All pictures, (1797, 1, 8, 8) in torch's default dtype, data units, and their labels 0 to 9, (1797,).
 
     Ink is positive, paper negative.
@@ -48,9 +48,9 @@ def digits() -> tuple[Tensor, Tensor]:
     return (images.to(torch.get_default_dtype()) - MEAN) / (2 * STD), labels.clone()
 
 
-def halves(seed: int = 0) -> Halves:
+def digit_halves(seed: int = 0) -> Halves:
     """The digits in two random halves of 899 and 898; the halves of each class differ by one picture at most."""
-    x, labels = digits()
+    x, labels = digit_images()
     shuffled = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     by_class = shuffled[labels[shuffled].argsort(stable=True)]
     train, test = by_class[0::2], by_class[1::2]
