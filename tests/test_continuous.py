@@ -167,6 +167,14 @@ def test_the_gradient_is_the_limit_of_the_discrete_one_with_the_prior_weight_ins
     assert 1.7 < errors[0] / errors[1] < 2.3 and 1.7 < errors[1] / errors[2] < 2.3
 
 
+def test_one_time_for_all_may_be_an_expanded_view():
+    path, model, x = TrigFlow(), mlp_model(TrigFlow()), torch.randn(5, 2)
+    view = torch.tensor(0.7).expand(5)
+    torch.testing.assert_close(
+        scm_tangent(model, x, view, x, path=path)[1], scm_tangent(model, x, view.clone(), x, path=path)[1]
+    )
+
+
 def test_rescaled_tangents():
     g, t = torch.tensor([[3.0, 4.0], [0.03, 0.04]]), torch.tensor([0.0, 0.0])
     torch.testing.assert_close(normalised(0.1)(g, t).norm(dim=1), torch.tensor([5 / 5.1, 0.05 / 0.15]))

@@ -41,7 +41,7 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
     Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
     """
     with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):  # both draw the same dropout mask
-        _, dF = jvp(model.raw, (x, t), (dx, dt))
+        _, dF = jvp(model.raw, (x.contiguous(), t.contiguous()), (dx.contiguous(), dt.contiguous()))
     return model.raw(x, t), dF
 
 
