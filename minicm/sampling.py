@@ -26,7 +26,7 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     m = torch.full_like(t, path.t_min)
     keep = path.alpha(t) / path.alpha(m)
     added = (path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2).clamp(min=0).sqrt()
-    eps = torch.empty_like(x0).normal_(generator=generator)
+    eps = torch.empty_like(x0, memory_format=torch.contiguous_format).normal_(generator=generator)
     return like(keep, x0) * x0 + like(added, x0) * eps
 
 

@@ -1,6 +1,7 @@
-"""Data sets: samplers of points in the plane, and endless batches of them or of any finite data set."""
+"""Data sets: points in the plane, digits of 8 x 8 pixels, and endless batches of a sampler or a finite set."""
 
 from .batches import batches, of_points
+from .digits import TINTS, digit_halves, digit_images, tint_index, tinted, to_grey, to_rgb
 from .toys import (
     TOYS,
     checkerboard,
@@ -18,9 +19,12 @@ from .toys import (
 )
 
 __all__ = [
+    "TINTS",
     "TOYS",
     "batches",
     "checkerboard",
+    "digit_halves",
+    "digit_images",
     "dinosaur",
     "eight_gaussians",
     "eight_gaussians_mixture",
@@ -32,5 +36,9 @@ __all__ = [
     "ring",
     "ring_oracle",
     "swiss_roll",
+    "tint_index",
+    "tinted",
+    "to_grey",
+    "to_rgb",
     "toy",
 ]
