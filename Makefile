@@ -7,6 +7,7 @@ PY := $(VENV)/bin/python
 BASE := $(VENV)/.base-stamp
 DEMO := $(VENV)/.demo-stamp
 FULL := $(VENV)/.full-stamp
+SITE := $(VENV)-site/.stamp
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # A Python that was asked for by name is used or refused; otherwise the first that is new enough.
@@ -17,7 +18,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick lab course doctor clean distclean
+.PHONY: help demo test quick lab course site doctor clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -25,6 +26,7 @@ help:
 	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
+	@echo "make site     build the course as web pages in out/site, from the stored outputs"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
 
@@ -43,6 +45,11 @@ lab: $(FULL)
 course: $(FULL)
 	MINICM_REFRESH=1 $(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
 
+# Jupyter Book has an environment of its own: it wants older versions of what JupyterLab needs.
+site: $(SITE)
+	$(VENV)-site/bin/jupyter-book build tutorials --config "$(CURDIR)/docs/site/_config.yml" \
+		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
+
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor
 
@@ -52,7 +59,7 @@ clean:
 		while IFS= read -r folder; do rm -rf "$$folder"; done
 
 distclean: clean
-	rm -rf "$(VENV)"
+	rm -rf "$(VENV)" "$(VENV)-site"
 
 # A stamp is written after an installation that succeeded, and holds the folder it was made for: an environment
 # that was moved or copied together with the repository would import minicm from the old place.
@@ -83,4 +90,10 @@ $(FULL): $(DEMO)
 	@echo "installing what the notebooks and tests need into $(VENV): once, may take a minute"
 	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,test]"
 	@echo "installed"
+	@touch $@
+
+$(SITE): $(BASE)
+	@echo "installing Jupyter Book into $(VENV)-site: once"
+	@$(PY) -m venv --clear $(VENV)-site
+	@$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check "jupyter-book<2"
 	@touch $@
