@@ -13,6 +13,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
 BUDGET = re.compile(r"(\d+(?:\.\d+)?) CPU[- ]seconds", re.IGNORECASE)
+SEEN = "What you should see"
 UNEXECUTED = "nbval-skip"  # the tag of optional cells: they stay without outputs
 
 
@@ -41,8 +42,12 @@ def normalise(notebook) -> None:
     notebook.metadata.pop("widgets", None)
     notebook.metadata["kernelspec"] = {"display_name": "Python 3", "language": "python", "name": "python3"}
     notebook.metadata["language_info"] = {"name": "python"}
-    for cell, name in zip(notebook.cells, cell_ids(notebook.cells)):
+    following = [*(cell.source for cell in notebook.cells[1:]), ""]
+    for cell, name, text in zip(notebook.cells, cell_ids(notebook.cells), following):
         cell.id = name
+        if cell.cell_type == "code" and SEEN in text:  # what stands under a figure is also its alternative text
+            words = " ".join(text.replace(SEEN, "").replace("*", "").replace("$", "").split()).strip(" .:")
+            cell.metadata["mystnb"] = {"image": {"alt": words[:300]}}
         cell.source = cell.source.strip("\n")
         for transient in ("execution", "collapsed", "scrolled", "ExecuteTime"):
             cell.metadata.pop(transient, None)
