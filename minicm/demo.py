@@ -31,7 +31,7 @@ __all__ = ["Row", "main"]
 
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
 TEACHER, STUDENT = 6000, 9000  # iterations of the two runs
-TEACHER_SECONDS, STUDENT_SECONDS = 16.0, 29.0  # a slow core makes fewer iterations, not a longer demo
+TEACHER_SECONDS, STUDENT_SECONDS = 14.0, 22.0  # a slow core makes fewer iterations, not a longer demo
 SAMPLES = 20_000
 BLUE, ORANGE = PALETTE[0], PALETTE[1]
 
