@@ -18,7 +18,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test quick lab course site doctor clean distclean
+.PHONY: help demo test test-all quick lab course site doctor assignments grade clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -27,6 +27,9 @@ help:
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
 	@echo "make site     build the course as web pages in out/site, from the stored outputs"
+	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
+	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
+	@echo "make test-all make test, and all assignments through nbgrader"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
 
@@ -39,6 +42,9 @@ test: $(FULL)
 quick: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest tests -n $(JOBS) --dist loadscope -m "not slow" $(ARGS)
 
+test-all: $(FULL)
+	MINICM_ALL_ASSIGNMENTS=1 $(ONE_THREAD) $(PY) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+
 lab: $(FULL)
 	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials
 
@@ -49,6 +55,14 @@ course: $(FULL)
 site: $(SITE)
 	$(VENV)-site/bin/jupyter-book build tutorials --config "$(CURDIR)/docs/site/_config.yml" \
 		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
+
+assignments: $(FULL)
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.release $(if $(VARIANT),--term "$(VARIANT)")
+
+grade: $(FULL)
+	@if [ -z "$(IN)" ] || [ -z "$(OUT)" ]; then \
+		echo "minicm: expected make grade IN=folder_or_zip OUT=new_folder" >&2; exit 1; fi
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.grade "$(IN)" "$(OUT)" --jobs $(JOBS) $(if $(VARIANT),--term "$(VARIANT)")
 
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor

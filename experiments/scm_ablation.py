@@ -65,7 +65,8 @@ def weighted(make: Make) -> Make:
     def run(teacher: nn.Module, n: int, seed: int) -> Run:
         made = make(teacher, n, seed)
         made.model.weight = AdaptiveWeight()
-        return changed(Run(made.model, made.loss, made.sampler, n, seed), weight=made.model.weight)
+        again = replace(made)  # its average and its optimiser must know the head too
+        return changed(again, weight=made.model.weight)
 
     return run
 
@@ -176,7 +177,10 @@ def main() -> None:
         "iterations": options.iterations,
         "iterations_of_own_teacher_and_student": OWN,
         "batch_size": 256,
-        "learning_rate": 2e-3,
+        "learning_rates": {
+            "sCD": scd_run(eight_gaussians, teacher, 1).lr,
+            "sCT": sct_run(eight_gaussians, teacher, 1).lr,
+        },
         "samples": POINTS,
         "second_time": MID,
     }

@@ -12,6 +12,7 @@ __all__ = ["main"]
 COMMANDS = {
     "doctor": ("minicm.doctor", "check this computer and say how to mend what is wrong"),
     "demo": ("minicm.demo", "train a diffusion teacher and a consistency model on 2D data, and compare them"),
+    "train": ("minicm.runner", "train an experiment of experiments/, or go on with it"),
 }
 
 

@@ -74,7 +74,7 @@ def main(argv: list[str]) -> None:
     )  # fmt: skip
 
     mixture = eight_gaussians_mixture() if options.data == "eight_gaussians" else None
-    yardstick = Yardstick(sampler, SAMPLES, floor_pairs=5, mixture=mixture)
+    yardstick = Yardstick(sampler, SAMPLES, mixture=mixture)
     noise = PATH.prior((SAMPLES, 2), torch.Generator().manual_seed(fold(options.seed, 1)))
     rows, samples = [], []
     for name, evaluations, draw in _samplers(teacher, student, options.seed):
@@ -86,7 +86,7 @@ def main(argv: list[str]) -> None:
             Row(name, evaluations, quality.ed_over_floor, quality.sw2_over_floor, quality.c2st, round(seconds, 3))
         )
         samples.append(points)
-    print("\n".join(["", HEADER, *map(str, rows), "", f"1 = the distance between two true sets ({yardstick.floor})"]))
+    print("\n".join(["", HEADER, *map(str, rows), "", f"1 = what fresh true samples measure ({yardstick.floor})"]))
     _write(folder, rows, _figure(yardstick.truth, rows, samples, teacher, student, noise))
     print(f"wrote {folder / 'demo.png'} and {folder / 'demo.json'}")
 

@@ -29,6 +29,7 @@ PACKAGES = {  # what is imported -> what is installed
     "torchdiffeq": "torchdiffeq",
     "tqdm": "tqdm",
     "safetensors": "safetensors",
+    "pooch": "pooch",
 }
 Importer = Callable[[str], ModuleType]
 

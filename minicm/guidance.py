@@ -28,7 +28,7 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
 def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) -> Denoiser:
     """`guided` with a scale of its own for each sample, (B,): the teacher of a student that takes the scale as input.
 
-    Bind the same scales to the student with `model.given(scales)`.  Source: Meng et al. 2023
+    Bind the same scales to the student: for a `UNet` with `model.given(label, scales)`.  Source: Meng et al. 2023
     (distillation of guided models), the first of its two stages.
     """
 

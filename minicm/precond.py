@@ -104,21 +104,21 @@ class Preconditioned(nn.Module):
         _, _, c_in, c_noise = self.scaling(t)
         return self.network(like(c_in, x) * x, c_noise.to(x.dtype))
 
-    def given(self, label: Tensor) -> "Preconditioned":
-        """The same model with its condition bound: losses and solvers never see labels.
+    def given(self, *conditions: Tensor | None) -> "Preconditioned":
+        """The same model with its conditions bound, a label or a guidance scale: losses and solvers never see them.
 
-        label: (B, ...), handed to the network as its third argument.
+        conditions: each (B, ...) or None, handed to the network after its first two arguments.
         """
-        return Preconditioned(_Given(self.network, label), self.scaling)
+        return Preconditioned(_Given(self.network, *conditions), self.scaling)
 
 
 class _Given(nn.Module):
-    def __init__(self, network: nn.Module, label: Tensor) -> None:
+    def __init__(self, network: nn.Module, *conditions: Tensor | None) -> None:
         super().__init__()
-        self.network, self.label = network, label
+        self.network, self.conditions = network, conditions
 
     def forward(self, u: Tensor, c: Tensor) -> Tensor:
-        return self.network(u, c, self.label)
+        return self.network(u, c, *self.conditions)
 
 
 class Recovered(nn.Module):

@@ -49,12 +49,13 @@ class Run:
     seed: int = 0
     batch_size: int = 256
     lr: float = 2e-3  # Adam; rises over the first hundredth, falls linearly to 0 over the last three quarters
+    sigma_rel: float = 0.05  # of the average: its width as a share of the run
     average: Average = field(init=False)
 
     def __post_init__(self) -> None:
         if self.iterations < 1:
             raise ValueError(f"expected iterations >= 1, got {self.iterations}")
-        self.average = PowerEMA(self.model, sigma_rel=0.05)
+        self.average = PowerEMA(self.model, self.sigma_rel)
 
     def records(self) -> Iterator[Record]:
         """Train, yielding after each update."""
@@ -94,20 +95,21 @@ def _student(teacher: nn.Module) -> nn.Module:
 
 def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """A diffusion model from scratch, in velocity form."""
-    return Run(new_model(seed), VelocityLoss(PATH, log_normal(-1.2, 1.2)), sampler, iterations, seed)
+    loss = VelocityLoss(PATH, log_normal(-1.2, 1.2))
+    return Run(new_model(seed), loss, sampler, iterations, seed, lr=4e-3, sigma_rel=0.1)
 
 
 def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Continuous-time distillation (sCD) from the teacher's weights, with normalised tangents and weight 1."""
     loss = SCMLoss(
         PATH,
-        log_normal(-1.0, 1.4),
+        log_normal(-1.2, 1.6),
         teacher=teacher,
         warmup=tangent_warmup(max(1, iterations // 10)),
-        rescale=normalised(0.1),
+        rescale=normalised(0.5),
         derivative=by_network,
     )
-    return Run(_student(teacher), loss, sampler, iterations, seed)
+    return Run(_student(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
 def cd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,9 @@ from .averages import Average
 from .seeds import fold
 from .shapes import Loss
 
-__all__ = ["Record", "fit", "warmup_cosine", "warmup_linear_decay"]
+__all__ = ["Batch", "Record", "fit", "part_seed", "warmup_cosine", "warmup_linear_decay"]
+
+Batch = Tensor | tuple[Tensor, ...]  # x0 (B, *S), or (x0, *conditions), each (B, ...)
 
 _NOISE, _DROPOUT = 1, 2  # two streams: one seed for both would make the dropout mask a function of the noise
 
@@ -32,7 +35,7 @@ class Record:
 def fit(
     model: nn.Module,
     loss: Loss,
-    batches: Iterable[Tensor],
+    batches: Iterable[Batch],
     optimizer: torch.optim.Optimizer,
     *,
     ema: Average | None = None,
@@ -40,53 +43,90 @@ def fit(
     lr: Callable[[int], float] | None = None,
     seed: int = 0,
     start: int = 0,
+    parts: range = range(1),
 ) -> Iterator[Record]:
     """A generator that makes one update with each batch and then yields its Record; stop by leaving the loop.
 
     loss(model, x0, iteration, generator) -> (B,); its mean is minimised.  batches: tensors x0 (B, *S); the first one
-    given belongs to iteration `start`.  clip bounds the gradient norm over all parameters the optimizer holds, a
-    loss's own included.  lr: the learning rate of iteration k, for every parameter group; None leaves the optimizer's.
+    given belongs to iteration `start`.  For tuples (x0, *conditions) the loss is called with model.given(*conditions),
+    and if it has such a method, as one with a teacher needs, it is loss.given(*conditions) that is called.
+    clip bounds the gradient norm over all parameters the optimizer holds, a loss's own included.  lr: the learning
+    rate of iteration k, for every parameter group; None leaves the optimizer's.
     Iteration k draws from fold(seed, k) alone, dropout included, so a run cut in two equals the run in one piece,
     and the global generators are as they were.  The model is put into train mode, also after the caller's eval().
+    parts: an update averages the gradients of len(parts) batches, taken in order; part j draws from part_seed(seed, j),
+    whichever process makes it.
     For a second average, call its update(model) in the loop's body: the weights are those of the record.
 
-    Raises ValueError for a batch that is no tensor, a loss that is not (B,) or that no held parameter enters, and
-    FloatingPointError, with the iteration and before the update, for a loss or gradient that is not finite.
+    Raises ValueError for a batch that is no tensor or tuple of tensors, a loss that is not (B,) or that no held
+    parameter enters, and FloatingPointError, with the iteration and before the update, for a loss or gradient that is
+    not finite.
     """
     if not clip > 0:
         raise ValueError(f"expected clip > 0, the largest gradient norm (inf for no clipping), got {clip}")
     model.train()
-    return _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start)
+    if not len(parts):
+        raise ValueError(f"expected at least one part, such as range(1), got {parts}")
+    return _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
 
 
-def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start) -> Iterator[Record]:  # noqa: ANN001, PLR0913
+def part_seed(seed: int, part: int) -> int:
+    """The seed of part 0, 1, ... of every batch of a run; that of part 0 is the run's own."""
+    return fold(seed, part) if part else seed
+
+
+def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts) -> Iterator[Record]:  # noqa: ANN001, PLR0913
     """The loop of `fit`, apart so that `fit` checks its arguments when called, not at the first record."""
-    generator = None
-    for iteration, x0 in enumerate(batches, start):
-        _check_batch(x0)
-        if generator is None or generator.device != x0.device:
-            generator = torch.Generator(x0.device)
+    for iteration, batch in enumerate(_groups(batches, len(parts)), start):
         if not model.training:  # the caller drew samples in eval mode
             model.train()
         if lr is not None:
             for group in optimizer.param_groups:
                 group["lr"] = float(lr(iteration))  # a NumPy number would make the checkpoint unreadable
         optimizer.zero_grad(set_to_none=True)
-        with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
-            values = loss(model, x0, iteration, generator.manual_seed(fold(seed, iteration, _NOISE)))
-            _check_values(values, len(x0))
-            value = values.mean()
-            value.backward()
-        value, grad_norm = value.item(), _clip(optimizer, clip, iteration, value)
+        terms = [
+            _backward(model, loss, x0, iteration, part_seed(seed, part), len(parts))
+            for part, x0 in zip(parts, batch, strict=True)
+        ]
+        value = torch.stack(terms).sum().item()
+        grad_norm = _clip(optimizer, clip, iteration, value)
         optimizer.step()
         if ema is not None:
             ema.update(model)
         yield Record(iteration, value, grad_norm)
 
 
-def _check_batch(x0: Tensor) -> None:
+def _groups(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
+    """`size` batches at a time, the parts of one update; a rest that is smaller makes no update."""
+    iterator = iter(batches)
+    while len(group := tuple(islice(iterator, size))) == size:
+        yield group
+
+
+def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: int, parts: int) -> Tensor:
+    """The mean loss over the batch, divided by the number of parts, after its gradients are added to the others."""
+    x0, *conditions = batch if isinstance(batch, tuple) and batch else (batch,)
+    _check_batch(x0, conditions)
+    if conditions:
+        model, loss = model.given(*conditions), loss.given(*conditions) if hasattr(loss, "given") else loss
+    generator = torch.Generator(x0.device).manual_seed(fold(seed, iteration, _NOISE))
+    with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
+        values = loss(model, x0, iteration, generator)
+        _check_values(values, len(x0))
+        value = values.mean() / parts
+        value.backward()
+    return value.detach()
+
+
+def _check_batch(x0: Tensor, conditions: list[Tensor]) -> None:
     if not isinstance(x0, Tensor):
-        raise ValueError(f"expected batches of tensors (B, *S), got {type(x0).__name__}: give x0 alone, without labels")
+        raise ValueError(
+            f"expected batches of tensors x0 (B, *S) or tuples (x0, *conditions), got {type(x0).__name__} as x0"
+        )
+    for condition in conditions:
+        if not isinstance(condition, Tensor) or condition.shape[:1] != x0.shape[:1]:
+            got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
+            raise ValueError(f"expected conditions of shape ({len(x0)}, ...), one for each sample of x0, got {got}")
     if x0.ndim == 0 or x0.numel() == 0:
         raise ValueError(f"expected batches of shape (B, *S) with B >= 1, got {tuple(x0.shape)}")
 
@@ -99,16 +139,16 @@ def _check_values(values: Tensor, batch_size: int) -> None:
         raise ValueError("expected a loss that depends on trainable parameters, got one without a gradient")
 
 
-def _clip(optimizer: torch.optim.Optimizer, clip: float, iteration: int, value: Tensor) -> float:
+def _clip(optimizer: torch.optim.Optimizer, clip: float, iteration: int, value: float) -> float:
     """|∇| before clipping, over every parameter the optimizer holds; the gradients are scaled down to norm clip."""
     grads = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     if not grads:
         raise ValueError("expected a loss that reaches the optimizer's parameters, got a gradient for none of them")
     norms = torch._foreach_norm(grads)
     grad_norm = torch.linalg.vector_norm(torch.stack(norms)).item()
-    if not (math.isfinite(grad_norm) and math.isfinite(value.item())):
+    if not (math.isfinite(grad_norm) and math.isfinite(value)):
         raise FloatingPointError(
-            f"loss is {value.item()} and its gradient norm {grad_norm} at iteration {iteration}; the weights are "
+            f"loss is {value} and its gradient norm {grad_norm} at iteration {iteration}; the weights are "
             "those before it: try a smaller learning rate, or look for bad values in the data"
         )
     if grad_norm > clip:

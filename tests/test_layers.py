@@ -15,15 +15,18 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"shapes", "seeds"},
     {"paths", "times", "nets"},
     {"solvers"},
-    {"guidance", "multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "oracles"},
+    {"guidance", "multistep", "adaptive", "stochastic", "likelihood", "sampling", "precond", "jumps", "oracles"},
     {"editing"},
     {"averages"},
-    {"losses", "training", "checkpoints", "data", "evaluation", "plotting"},
+    {"losses", "training", "checkpoints", "data", "plotting"},
+    {"evaluation"},
     {"diagnostics"},
-    {"recipes", "exercises"},
-    {"command", "demo", "doctor", "__main__"},
+    {"recipes", "exercises", "hardware", "distributed"},
+    {"experiment", "contenders"},
+    {"run_folder", "run_state", "rungs"},
+    {"command", "demo", "doctor", "runner", "__main__"},
 ]
-SAME_LAYER = {("__main__", "command"), ("demo", "command")}
+SAME_LAYER = {("__main__", "command"), ("demo", "command"), ("runner", "command")}
 NEVER = {
     "losses": {"nets", "data", "training", "oracles"},
     "training": {"losses", "paths", "nets", "data", "oracles"},

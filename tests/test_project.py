@@ -73,7 +73,7 @@ def test_pins_are_exact_and_allowed_by_the_package():
 
 def test_dependencies_are_few():
     names = {Requirement(line).name for line in PROJECT["dependencies"]}
-    assert names == {"torch", "numpy", "matplotlib", "scikit-learn", "torchdiffeq", "tqdm", "safetensors"}
+    assert names == {"torch", "numpy", "matplotlib", "scikit-learn", "torchdiffeq", "tqdm", "safetensors", "pooch"}
     assert {"notebooks", "classroom", "test"} <= set(PROJECT["optional-dependencies"])
 
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from minicm.averages import EMA, PowerEMA, ScheduledEMA
 from minicm.seeds import fold
-from minicm.training import fit, warmup_cosine, warmup_linear_decay
+from minicm.training import fit, part_seed, warmup_cosine, warmup_linear_decay
 
 
 class Scalar(nn.Module):
@@ -207,6 +207,97 @@ def test_fold_uses_every_bit_of_a_seed():
         for other in (fold(0, k + 1), fold(1, k)):
             changed += torch.tensor([(fold(0, k) ^ other) >> bit & 1 for bit in range(63)])
     assert (changed / 400 - 0.5).abs().max() < 5 * 0.5 / math.sqrt(400)
+
+
+# --- conditions and parts
+
+
+class Given(nn.Module):
+    """θ plus the condition."""
+
+    def __init__(self, model, condition):
+        super().__init__()
+        self.model, self.condition = model, condition
+
+    def forward(self, x):
+        return self.model(x) + self.condition[:, None]
+
+
+class Conditional(Scalar):
+    def given(self, condition):
+        return Given(self, condition)
+
+
+def test_a_condition_reaches_the_model():
+    """The minimum of mean (θ + c − 3)²/2 is θ = 3 − mean c."""
+    model = Conditional(0.0)
+    batch = (torch.zeros(4, 1), torch.tensor([1.0, 2.0, 3.0, 6.0]))
+    run(model, 1, pull(3.0), itertools.repeat(batch), torch.optim.SGD(model.parameters(), lr=1.0))
+    assert model.theta.item() == pytest.approx(3 - 12 / 4)
+
+
+def test_a_loss_with_given_sees_the_condition_too():
+    class Distillation:
+        def given(self, condition):
+            return lambda model, x0, iteration, generator: (model(x0)[:, 0] - 10 * condition).square() / 2
+
+    model = Conditional(0.0)
+    batch = (torch.zeros(2, 1), torch.tensor([1.0, 3.0]))
+    run(model, 1, Distillation(), [batch], torch.optim.SGD(model.parameters(), lr=1.0))
+    assert model.theta.item() == pytest.approx(10 * 2 - 2)
+
+
+@pytest.mark.parametrize(
+    ("batch", "text"),
+    [
+        (
+            (torch.zeros(4, 2), torch.zeros(3)),
+            r"conditions of shape \(4, \.\.\.\), one for each sample of x0, got \(3,\)",
+        ),
+        ((torch.zeros(4, 2), 7), "got int"),
+        ((None, torch.zeros(4)), "got NoneType as x0"),
+        ((), "got tuple as x0"),
+    ],
+)
+def test_wrong_conditions_are_refused(batch, text):
+    with pytest.raises(ValueError, match=text):
+        run(Conditional(), 1, data=[batch])
+
+
+def test_parts_make_one_update_with_the_mean_of_their_gradients():
+    """Of dropout and noise too: part j draws from the seed of part j, wherever it is made."""
+    data = list(itertools.islice(batches(), 6))
+    net = dropout_net()
+    gradients, norms = [], []
+    for part in range(3):
+        one = dropout_net()
+        [record] = run(one, 1, data=[data[part]], seed=part_seed(5, part), start=2)
+        gradients.append([p.grad for p in one.parameters()])
+        norms.append(record)
+    [record] = run(net, 1, data=data[:3], seed=5, start=2, parts=range(3))
+    for p, *terms in zip(net.parameters(), *gradients, strict=True):
+        assert torch.allclose(p.grad, sum(terms) / 3, rtol=1e-12, atol=1e-15)
+    assert record.loss == pytest.approx(sum(r.loss for r in norms) / 3)
+    assert record.iteration == 2
+    assert len({r.loss for r in norms}) == 3
+
+
+def test_parts_of_another_process_have_their_own_noise():
+    data = [torch.zeros(8, 2)] * 4
+    losses = [run(dropout_net(), 1, data=data, parts=parts)[0].loss for parts in (range(2), range(2, 4), range(1))]
+    assert len(set(losses)) == 3
+    assert run(dropout_net(), 1, data=data)[0].loss == losses[2]  # part 0 is the whole of a run without parts
+
+
+def test_a_rest_of_parts_makes_no_update():
+    model = dropout_net()
+    assert len(run(model, 9, data=list(itertools.islice(batches(), 5)), parts=range(2))) == 2
+
+
+def test_no_parts_are_refused_at_the_call():
+    model = Scalar()
+    with pytest.raises(ValueError, match="at least one part"):
+        fit(model, noisy_loss, [], torch.optim.SGD(model.parameters()), parts=range(0))
 
 
 # --- what stops a run

@@ -1,6 +1,7 @@
-"""Data sets: points in the plane, digits of 8 x 8 pixels, and endless batches of a sampler or a finite set."""
+"""Data sets: points in the plane, digits of 8 x 8 pixels, CIFAR-10, and endless batches of any of them."""
 
 from .batches import batches, of_points
+from .cifar10 import cifar10_test, cifar10_train, labelled_pictures, mirrored_pictures, pooled, to_data, to_pixels
 from .digits import TINTS, digit_halves, digit_images, tint_index, tinted, to_grey, to_rgb
 from .toys import (
     TOYS,
@@ -23,14 +24,19 @@ __all__ = [
     "TOYS",
     "batches",
     "checkerboard",
+    "cifar10_test",
+    "cifar10_train",
     "digit_halves",
     "digit_images",
     "dinosaur",
     "eight_gaussians",
     "eight_gaussians_mixture",
+    "labelled_pictures",
+    "mirrored_pictures",
     "moons",
     "of_points",
     "pinwheel",
+    "pooled",
     "product_mixture",
     "product_mixture_oracle",
     "ring",
@@ -38,7 +44,9 @@ __all__ = [
     "swiss_roll",
     "tint_index",
     "tinted",
+    "to_data",
     "to_grey",
+    "to_pixels",
     "to_rgb",
     "toy",
 ]

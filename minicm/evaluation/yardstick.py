@@ -1,7 +1,8 @@
-"""Quality in units of the noise floor: distance(samples, truth) / distance(truth, truth).
+"""Quality in units of the noise floor: distance(samples, truth) / distance(fresh true samples, the same truth).
 
-Both distances are between sets of equal size.  The energy distance stands for two blocks of 5000 points, but is the
-mean over all pairs of blocks, of the samples and of five true sets: one pair scatters by a factor of three by luck.
+Numerator and denominator are the same statistic with the same truth, so that samples of a perfect model score 1 on
+average, whatever the luck of that truth.  The energy distance stands for two blocks of 5000 points, but is the mean
+over all pairs of blocks, of the samples and of five true sets: one pair scatters by a factor of three by luck.
 """
 
 from collections.abc import Callable
@@ -70,7 +71,7 @@ class Quality:
 
 @dataclass(frozen=True)
 class Floors:
-    """What `Quality` is between true sets."""
+    """What `Quality` is for fresh true sets."""
 
     ed: Floor
     sw2: Floor
@@ -83,10 +84,11 @@ class Floors:
 
 
 class Yardstick:
-    """One fixed true set of n points and fixed directions; `floor` says what the distances are between true sets.
+    """One fixed true set of n points and fixed directions; `floor` says what fresh true sets of n measure.
 
-    Build it once for a data set and measure many models with it.  mixture: the exact law, if it is a GaussianMixture,
-    for the modes.  Everything depends on (sampler, n, num_projections, floor_pairs, seed) alone.
+    Build it once for a data set and measure many models with it.  floor_pairs: how many fresh sets, each paired with
+    the fixed one.  mixture: the exact law, if it is a GaussianMixture, for the modes.
+    Everything depends on (sampler, n, num_projections, floor_pairs, seed) alone.
     Raises ValueError unless n >= 2, num_projections >= 1, floor_pairs >= 1, and the sampler draws finite points
     anew at each call.
     """
@@ -109,10 +111,10 @@ class Yardstick:
         generator = torch.Generator().manual_seed(fold(seed, _DIRECTIONS))
         self._directions = directions(points.shape[1], num_projections, generator)
         self._pool, self._truth = self._summary(points), project(points[:n], self._directions)
-        pairs = [[self._summary(rows(x)) for x in _pair(sampler, n, seed, k)] for k in range(floor_pairs)]
+        fresh = [self._summary(rows(_fresh(sampler, n, seed, k))) for k in range(floor_pairs)]
         self.floor = Floors(
-            ed=_floor([_ed(a, b) for a, b in pairs]),
-            sw2=_floor([sliced_w2(a.sorted, b.sorted) for a, b in pairs]),
+            ed=_floor([_ed(x, self._pool) for x in fresh]),
+            sw2=_floor([sliced_w2(x.sorted, self._truth) for x in fresh]),
             far=None if mixture is None else far_floor(points.shape[1]),
         )
         if not self.floor.sw2.median > 0:
@@ -175,6 +177,10 @@ def _with_modes(quality: Quality, x: Tensor, mixture: GaussianMixture) -> Qualit
 def _pair(sampler: Sampler, n: int, seed: int, index: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(fold(seed, _PAIRS, index))
     return sampler(n, generator), sampler(n, generator)
+
+
+def _fresh(sampler: Sampler, n: int, seed: int, index: int) -> Tensor:
+    return sampler(n, torch.Generator().manual_seed(fold(seed, _PAIRS, index)))
 
 
 def _floor(values: list[float]) -> Floor:

@@ -1,5 +1,16 @@
 """What models are trained on: pure functions of their randomness, and small dataclasses that draw it."""
 
+from .adversarial import (
+    AdversarialLoss,
+    discriminator_loss,
+    gan,
+    gradient_penalty,
+    hinge_critic,
+    hinge_generator,
+    logistic_critic,
+    logistic_generator,
+)
+from .alternating import Alternating, summed
 from .continuous import (
     AdaptiveWeight,
     SCMLoss,
@@ -16,13 +27,48 @@ from .continuous import (
 from .denoising import DenoisingLoss, VelocityLoss, denoising_loss, velocity_loss
 from .discrete import ConsistencyLoss, cd, consistency_loss, ct, ect, ict, neighbours, reciprocal_gap
 from .distances import l1, l2, pseudo_huber, squared
+from .distillation import (
+    DirectLoss,
+    ProgressiveLoss,
+    direct_loss,
+    drawn_pairs,
+    fresh_pairs,
+    halving_times,
+    progressive_loss,
+    solved_pairs,
+)
+from .flow_maps import (
+    CTMLoss,
+    FlowMapLoss,
+    ctm_loss,
+    eulerian,
+    flow_map_loss,
+    lagrangian,
+    meanflow,
+    semigroup,
+    shortcut,
+    two_times,
+)
+from .inductive import IMMLoss, imm_loss, mmd_squared
+from .matching import MatchingLoss, matching_loss, vsd
+from .truncated import TruncatedLoss, with_first_stage
 
 __all__ = [
     "AdaptiveWeight",
+    "AdversarialLoss",
+    "Alternating",
+    "CTMLoss",
     "ConsistencyLoss",
     "DenoisingLoss",
+    "DirectLoss",
+    "FlowMapLoss",
+    "IMMLoss",
+    "MatchingLoss",
+    "ProgressiveLoss",
     "SCMLoss",
+    "TruncatedLoss",
     "VelocityLoss",
+    "gan",
     "by_differences",
     "by_jvp",
     "by_network",
@@ -30,19 +76,45 @@ __all__ = [
     "clipped",
     "consistency_loss",
     "ct",
+    "ctm_loss",
     "denoising_loss",
+    "direct_loss",
+    "discriminator_loss",
+    "drawn_pairs",
     "ect",
+    "eulerian",
+    "flow_map_loss",
+    "fresh_pairs",
+    "gradient_penalty",
+    "halving_times",
+    "hinge_critic",
+    "hinge_generator",
     "ict",
+    "imm_loss",
     "l1",
     "l2",
+    "lagrangian",
+    "logistic_critic",
+    "logistic_generator",
+    "vsd",
+    "matching_loss",
+    "meanflow",
+    "mmd_squared",
     "neighbours",
     "normalised",
+    "progressive_loss",
     "pseudo_huber",
     "reciprocal_gap",
     "scm_loss",
     "scm_tangent",
+    "semigroup",
+    "shortcut",
+    "solved_pairs",
     "squared",
+    "summed",
     "tangent_warmup",
+    "with_first_stage",
+    "two_times",
     "unchanged",
     "velocity_loss",
 ]

@@ -1,0 +1,226 @@
+"""Every few-step method on every 2D set at an equal budget of one core's process time, beside the noise floor.
+
+    python benchmarks/arena.py --methods scd,meanflow --data g8,moons --seconds 60 --seeds 0,1,2 --json FILE
+
+A method that needs a diffusion model (a teacher, or weights to start from) pays for it out of the same budget, and so
+does one that needs pairs.  The settings are those of minicm.recipes and minicm.contenders, the same for every data
+set.  Only measuring is free.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.report import machine, print_table, write_json  # noqa: E402
+from minicm import contenders as c  # noqa: E402
+from minicm.data import eight_gaussians, eight_gaussians_mixture, toy  # noqa: E402
+from minicm.evaluation import Yardstick  # noqa: E402
+from minicm.recipes import (  # noqa: E402
+    PATH,
+    Run,
+    cd_run,
+    diffusion_run,
+    ect_run,
+    ict_run,
+    new_model,
+    scd_run,
+    sct_run,
+    seconds_per_update,
+)
+from minicm.shapes import Sampler  # noqa: E402
+
+TEACHER_SHARE = 0.35  # of the budget, for methods that start from a diffusion model
+NUMBERS = ["method", "data", "seed", "seconds", "evaluations", "ed_over_floor", "sw2_over_floor", "c2st", "modes",
+           "far", "steps"]  # fmt: skip
+COLUMNS = [*NUMBERS, "ms_per_step", "off", "missed", "failure"]
+
+Make = Callable[[int], Run | c.Chain]  # updates -> a run of so many
+Draw = Callable[[nn.Module, Tensor, int, torch.Generator], Tensor]  # (model, noise, evaluations, generator)
+
+
+@dataclass(frozen=True)
+class Method:
+    """prepare: (sampler, teacher or None, seed) -> Make; what it does itself is paid for like the training."""
+
+    prepare: Callable[[Sampler, nn.Module | None, int], Make]
+    draw: Draw = c.by_consistency
+    from_teacher: bool = True
+    needs_mixture: bool = False  # the exact teacher is known for eight Gaussians alone
+
+
+def student(run: Callable[..., Run | c.Chain], draw: Draw = c.by_consistency) -> Method:
+    """A method whose run is run(sampler, teacher, updates, seed)."""
+    return Method(lambda sampler, teacher, seed: lambda n: run(sampler, teacher, n, seed), draw)
+
+
+def scratch(run: Callable[..., Run]) -> Method:
+    """A method whose run is run(sampler, updates, seed)."""
+    return Method(lambda sampler, teacher, seed: lambda n: run(sampler, n, seed), from_teacher=False)
+
+
+def with_pairs(run: Callable[..., Run]) -> Method:
+    """A method whose run is run(sampler, teacher, pairs, updates, seed)."""
+
+    def prepare(sampler: Sampler, teacher: nn.Module | None, seed: int) -> Make:
+        pairs = c.teacher_pairs(teacher, seed=seed)
+        return lambda n: run(sampler, teacher, pairs, n, seed)
+
+    return Method(prepare)
+
+
+def from_the_exact_teacher(sampler: Sampler, teacher: nn.Module | None, seed: int) -> Make:
+    """The control: pairs of the exact ODE, an untrained network."""
+    pairs = c.teacher_pairs(eight_gaussians_mixture().denoiser(PATH), seed=seed)
+    return lambda n: c.direct_run(sampler, new_model(seed), pairs, n, seed)
+
+
+METHODS: dict[str, Method] = {
+    "scd": student(scd_run),
+    "cd": student(cd_run),
+    "sct": student(sct_run),
+    "ict": scratch(ict_run),
+    "ect": scratch(ect_run),
+    "direct_exact": Method(from_the_exact_teacher, from_teacher=False, needs_mixture=True),
+    "direct": with_pairs(c.direct_run),
+    "progressive": student(c.progressive_run, c.by_ddim),
+    "vsd": student(c.vsd_run),
+    "dmd": with_pairs(c.dmd_run),
+    "adversarial": student(c.adversarial_run),
+    "ctm": student(c.ctm_run, c.by_jumps),
+    "shortcut": student(c.shortcut_run, c.by_jumps),
+    "meanflow": student(c.meanflow_run, c.by_jumps),
+    "eulerian": student(c.eulerian_run, c.by_jumps),
+    "lagrangian": student(c.lagrangian_run, c.by_jumps),
+    "tcm": student(c.tcm_run, c.by_truncated),
+    "rcm": student(c.rcm_run),
+    "imm": student(c.imm_run, c.by_jumps),
+}
+DATA = "g8,moons,checkerboard,swiss_roll,pinwheel"
+
+
+def within(make: Make, seconds: float) -> tuple[nn.Module, int, float]:
+    """The averaged model after as many updates as fit into the budget, its trial included, their number and cost."""
+    start = time.process_time()
+    cost = seconds_per_update(make)
+    updates = max(100, int((seconds - (time.process_time() - start)) / cost))
+    return make(updates).train(), updates, cost
+
+
+def trained(method: Method, sampler: Sampler, seconds: float, seed: int) -> tuple[nn.Module, int, float]:
+    """The model after the budget, the updates of its own loss, and the seconds that one takes."""
+    teacher = None
+    if method.from_teacher:
+        teacher, *_ = within(lambda n: diffusion_run(sampler, n, seed), TEACHER_SHARE * seconds)
+    share = (1 - TEACHER_SHARE) * seconds if method.from_teacher else seconds
+    begun = time.process_time()
+    make = method.prepare(sampler, teacher, seed + 1 if method.from_teacher else seed)
+    return within(make, share - (time.process_time() - begun))
+
+
+def rows_of(name: str, data: str, yardstick: Yardstick, seconds: float, seed: int) -> list[dict[str, object]]:
+    """One row for each number of evaluations."""
+    method, start = METHODS[name], time.process_time()
+    model, steps, cost = trained(method, toy(data), seconds, seed)
+    spent = time.process_time() - start
+    rows = []
+    for evaluations in c.LEVELS:
+        generator = torch.Generator().manual_seed(1000 + seed)
+        noise = PATH.prior((yardstick.n, 2), generator)
+        samples = method.draw(model, noise, evaluations, generator)
+        q = yardstick.measure(samples)
+        numbers = {"ed_over_floor": q.ed_over_floor, "sw2_over_floor": q.sw2_over_floor, "c2st": q.c2st}
+        row = {"method": name, "data": data, "seed": seed, "seconds": round(spent, 1), "evaluations": evaluations}
+        numbers |= {"modes": q.modes, "far": q.far, "steps": steps, "ms_per_step": round(1e3 * cost, 3)}
+        rows.append({**row, **numbers, **failure(samples, yardstick.truth)})
+    return rows
+
+
+def nearest(a: Tensor, b: Tensor) -> Tensor:
+    """The distance of each point of a (n, 2) to its nearest in b (m, 2); (n,)."""
+    return torch.cat([torch.cdist(part, b).amin(1) for part in a.split(500)])
+
+
+def failure(samples: Tensor, truth: Tensor, n: int = 4000) -> dict[str, object]:
+    """What went wrong, in a word, from two shares and a width.
+
+    off: samples farther from every true point than 99 % of true points are from other true points.  missed: the same
+    with the two sets exchanged.  Both are .01 at the floor.  width: the std of the samples over that of the data.
+    collapse: width < .5 or missed > .5 with off <= .5.  blob: off > .5, most samples lie where no data is.
+    bridges: off > .1, samples between the parts of the data.  gaps: missed > .1.  Otherwise "none".
+    """
+    n = min(n, len(truth) // 2)
+    samples, first, second = samples[:n].double(), truth[:n].double(), truth[n : 2 * n].double()
+    usual = nearest(second, first).quantile(0.99)
+    off = (nearest(samples, first) > usual).double().mean().item()
+    missed = (nearest(second, samples) > usual).double().mean().item()
+    return {"off": round(off, 4), "missed": round(missed, 4), "failure": named(off, missed, _width(samples, first))}
+
+
+def _width(samples: Tensor, truth: Tensor) -> float:
+    return (samples.var(0).sum() / truth.var(0).sum()).sqrt().item()
+
+
+def named(off: float, missed: float, width: float) -> str:
+    """The rule of `failure`."""
+    if width < 0.5 or (missed > 0.5 and off <= 0.5):
+        return "collapse"
+    if off > 0.5:
+        return "blob"
+    if off > 0.1:
+        return "bridges"
+    return "gaps" if missed > 0.1 else "none"
+
+
+def choice(text: str, allowed: Mapping[str, object], name: str) -> list[str]:
+    chosen = text.split(",")
+    wrong = [word for word in chosen if word not in allowed]
+    if wrong:
+        raise SystemExit(f"expected {name} among {', '.join(allowed)}, got {', '.join(wrong)}")
+    return chosen
+
+
+def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> None:
+    """Every method on every set with every seed; the JSON file is written anew after each run."""
+    torch.set_num_threads(1)
+    print(machine())
+    rows: list[dict[str, object]] = []
+    for data in options.data.split(","):
+        sampler = toy(data)
+        mixture = eight_gaussians_mixture() if sampler is eight_gaussians else None
+        yardstick = Yardstick(sampler, mixture=mixture)
+        print(f"{data}: {yardstick.floor}", flush=True)
+        for name in methods:
+            if METHODS[name].needs_mixture and mixture is None:
+                continue
+            for seed in map(int, options.seeds.split(",")):
+                new = rows_of(name, data, yardstick, options.seconds, seed)
+                print_table(new, columns)
+                rows += [{column: row[column] for column in columns} for row in new]
+                write_json(options.json, rows)  # after each run: a long benchmark may be stopped
+
+
+def parser(description: str, methods: str) -> argparse.ArgumentParser:
+    options = argparse.ArgumentParser(description=description)
+    options.add_argument("--methods", default=methods)
+    options.add_argument("--data", default=DATA)
+    options.add_argument("--seconds", type=float, default=60.0, help="of one core, training alone (60)")
+    options.add_argument("--seeds", default="0,1,2")
+    options.add_argument("--json", metavar="FILE")
+    return options
+
+
+def main() -> None:
+    options = parser(__doc__.splitlines()[0], ",".join(METHODS)).parse_args()
+    run(choice(options.methods, METHODS, "methods"), options, COLUMNS)
+
+
+if __name__ == "__main__":
+    main()

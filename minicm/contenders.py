@@ -1,0 +1,279 @@
+"""The arena's methods in the plane: for each the settings that work, and how samples are drawn with 1, 2, 4 calls.
+
+Everything is on TrigFlow with the network, optimiser and average of minicm.recipes; what differs is the loss.  A method
+of several stages is a `Chain`, which has what the benchmarks use of a `Run`.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from .jumps import FlowMap, jump_sample, velocity_by_network
+from .losses import ect
+from .losses.adversarial import gan
+from .losses.alternating import summed
+from .losses.distillation import DirectLoss, Pairs, ProgressiveLoss, drawn_pairs, halving_times, solved_pairs
+from .losses.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut, two_times
+from .losses.inductive import IMMLoss
+from .losses.matching import by_teacher_error, vsd
+from .losses.truncated import TruncatedLoss, with_first_stage
+from .nets.discriminator import Discriminator
+from .nets.two_times import two_time_mlp
+from .precond import Preconditioned
+from .recipes import PATH, Run, scd_run
+from .sampling import consistency_sample
+from .seeds import fold
+from .shapes import Denoiser, Sampler
+from .solvers import ddim_step, heun_step, integrate, probability_flow
+from .times import karras_grid, log_normal
+from .training import Record, warmup_linear_decay
+
+__all__ = [
+    "LEVELS",
+    "Chain",
+    "adversarial_run",
+    "by_consistency",
+    "by_ddim",
+    "by_jumps",
+    "by_truncated",
+    "ctm_run",
+    "direct_run",
+    "dmd_run",
+    "eulerian_run",
+    "flow_map",
+    "imm_run",
+    "lagrangian_run",
+    "meanflow_run",
+    "progressive_run",
+    "rcm_run",
+    "shortcut_run",
+    "tcm_run",
+    "teacher_pairs",
+    "vsd_run",
+]
+
+LEVELS = {1: [PATH.t_max], 2: [PATH.t_max, 1.1], 4: [PATH.t_max, 1.3, 1.1, 0.6]}  # evaluations -> angles
+# of the inputs of generators that are judged by their samples: two of five are pure noise
+GENERATOR_LEVELS = torch.tensor([PATH.t_max, PATH.t_max, 1.3, 1.1, 0.6], dtype=torch.float64)
+BOUNDARY = 0.8  # of TCM, an angle: the noise-to-signal ratio is .51
+KNOWN = log_normal(-1.2, 1.2)  # of noise levels, as diffusion is trained
+WIDE = log_normal(-1.0, 1.6)
+
+
+# ---- what is trained
+
+
+def flow_map(model: Preconditioned) -> FlowMap:
+    """The flow map whose jumps are the DDIM steps of this model until it is trained; a copy."""
+    return FlowMap(two_time_mlp(model.network), PATH, PATH.sigma_data).requires_grad_(True)
+
+
+def _student(model: nn.Module) -> nn.Module:
+    return deepcopy(model).requires_grad_(True)
+
+
+def _critic_setup(critic: nn.Module, iterations: int, lr: float) -> tuple[torch.optim.Optimizer, Callable]:
+    rate = warmup_linear_decay(lr, total=iterations, warmup=iterations // 100, decay_from=iterations // 4)
+    return torch.optim.Adam(critic.parameters(), lr, betas=(0.5, 0.99), fused=True), rate
+
+
+@torch.no_grad()
+def teacher_pairs(teacher: Denoiser, *, count: int = 40_000, steps: int = 20, kept: int = 16, seed: int = 0) -> Pairs:
+    """A table of `count` trajectories of the teacher's ODE, Heun on a Karras grid, to draw from; starts at t_max.
+
+    Half of what is drawn is noise with its sample; the rest, at later times, serves samplers of several steps.
+    """
+    noise = PATH.prior((count, 2), torch.Generator().manual_seed(fold(seed, 7)))
+    times = PATH.time_at(karras_grid(steps)).clamp(PATH.t_min, PATH.t_max)
+    chunks = noise.split(2000)  # small enough for the cache
+    parts = [solved_pairs(teacher, x, times, PATH, step=heun_step, kept=kept) for x in chunks]
+    states, ends = torch.cat([p[0] for p in parts], 1), torch.cat([p[2] for p in parts])
+    return drawn_pairs(states, times[:kept], ends)
+
+
+def direct_run(sampler: Sampler, start: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
+    """Direct distillation from `teacher_pairs`; start: the teacher, or an untrained model when the teacher is exact."""
+    return Run(_student(start), DirectLoss(pairs), sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
+
+
+@dataclass
+class Chain:
+    """Runs one after another, each made from the averaged model of the one before: what `Run` is, of several stages.
+
+    stages: (the model before) -> Run; the first gets `start`.  `models` holds the start and each stage's result.
+    """
+
+    start: nn.Module
+    stages: Sequence[Callable[[nn.Module], Run]]
+    models: list[nn.Module] = field(init=False)
+
+    def records(self) -> Iterator[Record]:
+        """Train, yielding after each update of each stage."""
+        self.models = [self.start]
+        for stage in self.stages:
+            run = stage(self.models[-1])
+            yield from run.records()
+            self.models.append(run.average.model)
+
+    def train(self) -> nn.ModuleList:
+        """All models, from the start to the last stage's."""
+        for _ in self.records():
+            pass
+        return nn.ModuleList(self.models)
+
+
+def progressive_run(
+    sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0, *, halvings: int = 5
+) -> Chain:
+    """Progressive distillation: the teacher's 2^halvings DDIM steps halve until one is left; the last stages longer."""
+    steps = 2**halvings
+    grid = PATH.time_at(karras_grid(steps)).clamp(PATH.t_min, PATH.t_max)
+    shares = [1.0] * max(halvings - 2, 0) + [2.0] * min(halvings, 2)
+
+    def stage(k: int) -> Callable[[nn.Module], Run]:
+        updates = max(1, round(iterations * shares[k] / sum(shares)))
+        times = halving_times(grid, steps // 2 ** (k + 1))
+        return lambda before: Run(
+            _student(before), ProgressiveLoss(PATH, before, times), sampler, updates, fold(seed, k), lr=1e-3
+        )
+
+    return Chain(teacher, [stage(k) for k in range(halvings)])
+
+
+def vsd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Variational score distillation, unweighted; the fake score makes one update for each of the student's."""
+    fake = _student(teacher)
+    optimizer, rate = _critic_setup(fake, iterations, 2e-3)
+    loss = vsd(PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, lr=rate)
+    return Run(_student(teacher), loss, sampler, iterations, seed, lr=1e-3)
+
+
+def dmd_run(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
+    """Distribution matching with DMD's weight, and its regression on noise-sample pairs."""
+    fake = _student(teacher)
+    optimizer, rate = _critic_setup(fake, iterations, 2e-3)
+    matched = vsd(
+        PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error,
+        lr=rate,
+    )  # fmt: skip
+    return Run(_student(teacher), summed((0.02, matched), (1.0, DirectLoss(pairs))), sampler, iterations, seed)
+
+
+def rcm_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """rCM: continuous-time distillation plus .01 of distribution matching, the reverse divergence."""
+    fake = _student(teacher)
+    optimizer, rate = _critic_setup(fake, iterations, 2e-3)
+    matched = vsd(
+        PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error,
+        lr=rate,
+    )  # fmt: skip
+    loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.01, matched))
+    return Run(_student(teacher), loss, sampler, iterations, seed, lr=2e-3)
+
+
+def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Adversarial distillation: a discriminator's verdict and, as in ADD, a distillation loss that keeps the modes."""
+    with torch.random.fork_rng([]):
+        torch.default_generator.manual_seed(fold(seed, 9))
+        critic = Discriminator(2)
+    optimizer, rate = _critic_setup(critic, iterations, 1e-3)
+    pleased = gan(
+        PATH, critic, optimizer, levels=GENERATOR_LEVELS, r1=0.02, blur=log_normal(-3.0, 1.0), lr=rate
+    )  # fmt: skip
+    return Run(
+        _student(teacher),
+        summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.02, pleased)),
+        sampler,
+        iterations,
+        seed,
+        lr=2e-3,
+    )
+
+
+def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """MeanFlow from a diffusion model's weights."""
+    return Run(
+        flow_map(start),
+        meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=velocity_by_network),
+        sampler,
+        iterations,
+        seed,
+    )
+
+
+def shortcut_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Shortcut from a diffusion model's weights."""
+    return Run(flow_map(start), shortcut(PATH, WIDE, diagonal=0.5, ends=0.25), sampler, iterations, seed)
+
+
+def eulerian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Eulerian flow-map distillation: MeanFlow with the teacher's velocity."""
+    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.5), eulerian(velocity_by_network), teacher=teacher)
+    return Run(flow_map(teacher), loss, sampler, iterations, seed)
+
+
+def lagrangian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """Lagrangian flow-map distillation."""
+    loss = FlowMapLoss(
+        two_times(PATH, WIDE, diagonal=0.1, ends=0.3), lagrangian(teacher, velocity_by_network), teacher=teacher
+    )
+    return Run(flow_map(teacher), loss, sampler, iterations, seed)
+
+
+def ctm_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """CTM without its discriminator: soft consistency with the teacher's steps, and diffusion on the diagonal.
+
+    The share of the latter is .1: its noise, of order 1, would drown the former, of order .01.
+    """
+    loss = CTMLoss(KNOWN, two_times(PATH, WIDE, diagonal=0.0, ends=0.5), teacher, share=0.1)
+    return Run(flow_map(teacher), loss, sampler, iterations, seed)
+
+
+def imm_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """IMM from a diffusion model's weights, in groups of 16 particles, which points in the plane afford."""
+    loss = IMMLoss(two_times(PATH, WIDE, diagonal=0.0, ends=0.5), particles=16)
+    return Run(flow_map(start), loss, sampler, iterations, seed)
+
+
+def tcm_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0, *, boundary: float = BOUNDARY) -> Chain:
+    """Truncated consistency training: half of the updates are ECT, the other half learn t > boundary alone."""
+    half = max(1, iterations // 2)
+
+    def second(first: nn.Module) -> Run:
+        late = ect(PATH, 1, stages=1, q=256.0, law=log_normal(0.5, 1.0))
+        loss = TruncatedLoss(PATH, first, boundary, late.pairs)
+        return Run(_student(first), loss, sampler, half, fold(seed, 1))
+
+    return Chain(start, [lambda model: Run(_student(model), ect(PATH, half), sampler, half, seed), second])
+
+
+# ---- how samples are drawn: (model, noise, evaluations, generator) -> samples
+
+
+def by_consistency(model: Denoiser, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
+    """Jumps to the data, with fresh noise between them; (B, *S)."""
+    return consistency_sample(model, noise, LEVELS[evaluations], PATH, generator)
+
+
+def by_jumps(model: FlowMap, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
+    """Jumps along the flow, from level to level, no noise between them; (B, *S)."""
+    return jump_sample(model, noise, LEVELS[evaluations], PATH)
+
+
+@torch.no_grad()
+def by_ddim(models: nn.ModuleList, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
+    """DDIM steps of the student that was trained for so many, on its own grid; (B, *S)."""
+    halvings = len(models) - 1
+    grid = PATH.time_at(karras_grid(2**halvings)).clamp(PATH.t_min, PATH.t_max)
+    times, student = grid[:: 2**halvings // evaluations], models[halvings - int(math.log2(evaluations))]
+    return integrate(probability_flow(student, PATH), noise, times, ddim_step(PATH))
+
+
+@torch.no_grad()
+def by_truncated(models: nn.ModuleList, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
+    """Consistency sampling with the second stage above its boundary and the first below; (B, *S)."""
+    return by_consistency(with_first_stage(models[2], models[1], BOUNDARY), noise, evaluations, generator)

@@ -1,0 +1,199 @@
+"""CIFAR-10: 50,000 pictures to train on and 10,000 to judge by, from the official binary archive.
+
+x = value/127.5 − 1, for which σ_d = ½ fits.  Pictures stay uint8, on the device, until a batch is drawn from them.
+"""
+
+import os
+import shutil
+import tarfile
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .batches import batches
+
+__all__ = [
+    "CLASSES",
+    "cifar10_test",
+    "cifar10_train",
+    "data_folder",
+    "labelled_pictures",
+    "mirrored_pictures",
+    "pooled",
+    "to_pixels",
+    "to_data",
+]
+
+CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
+ARCHIVE, MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
+FOLDER = "cifar-10-batches-bin"
+TRAIN, TEST = tuple(f"data_batch_{k}.bin" for k in range(1, 6)), ("test_batch.bin",)
+RECORDS, RECORD = 10_000, 1 + 3 * 32 * 32  # records of a file, bytes of a record: label, red, green, blue
+
+
+def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder that holds data sets: $MINICM_DATA, or else the cache, $MINICM_CACHE or ~/.cache/minicm."""
+    chosen = environment.get("MINICM_DATA") or environment.get("MINICM_CACHE") or "~/.cache/minicm"
+    return Path(chosen).expanduser()
+
+
+def cifar10_train() -> tuple[Tensor, Tensor]:
+    """The training pictures, (50000, 3, 32, 32), uint8, and their labels, (50000,), indices into CLASSES.
+
+    The first call downloads 170 MB, unless $MINICM_DATA holds cifar-10-batches-bin/.
+    Raises OSError, one line, when that fails, and ValueError for files that are not whole.
+    Source: Krizhevsky 2009, Learning multiple layers of features from tiny images.
+    """
+    return _read(TRAIN)
+
+
+def cifar10_test() -> tuple[Tensor, Tensor]:
+    """The test pictures, (10000, 3, 32, 32), and their labels, (10000,); otherwise as `cifar10_train`."""
+    return _read(TEST)
+
+
+def pooled(pictures: Tensor) -> Tensor:
+    """Half the size: means of 2 x 2 pixels, rounded; (N, C, H, W) -> (N, C, H/2, W/2), uint8.
+
+    Raises ValueError unless the pictures are uint8 and H and W are even.
+    """
+    _check_pictures(pictures)
+    if pictures.shape[2] % 2 or pictures.shape[3] % 2:
+        raise ValueError(f"expected pictures of even height and width, got {tuple(pictures.shape)}")
+    columns = pictures[..., ::2].short() + pictures[..., 1::2]
+    return ((columns[..., ::2, :] + columns[..., 1::2, :] + 2) // 4).to(torch.uint8)
+
+
+def to_data(pictures: Tensor) -> Tensor:
+    """value/127.5 − 1 in torch's default dtype: data units; any shape, uint8."""
+    return pictures.to(torch.get_default_dtype()) / 127.5 - 1
+
+
+def to_pixels(x: Tensor) -> Tensor:
+    """The nearest values 0 to 255, uint8, of pictures in data units: the inverse of `to_data`; any shape."""
+    return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def mirrored_pictures(pictures: Tensor, batch_size: int, *, seed: int = 0, start: int = 0) -> Iterator[Tensor]:
+    """Batches start, start + 1, ... without end, (batch_size, C, H, W), data units, on the pictures' device.
+
+    pictures: (N, C, H, W), uint8.  Drawn with replacement, left and right swapped in half of them; batch k depends on
+    (seed, k) alone, on every device.  Raises ValueError for other pictures, batch_size < 1 or start < 0.
+    """
+    return (x0 for x0, _ in _drawn(pictures, batch_size, seed, start))
+
+
+def labelled_pictures(
+    pictures: Tensor, labels: Tensor, batch_size: int, *, seed: int = 0, start: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(x0, label): the same batches as `mirrored_pictures`, with the labels (batch_size,) of their pictures.
+
+    Raises ValueError as that does, and unless labels is (N,).
+    """
+    if labels.shape != (len(pictures),):
+        raise ValueError(f"expected a label for each of {len(pictures)} pictures, got shape {tuple(labels.shape)}")
+    labels = labels.to(pictures.device)
+    return ((x0, labels[index]) for x0, index in _drawn(pictures, batch_size, seed, start))
+
+
+def _drawn(pictures: Tensor, batch_size: int, seed: int, start: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Batches with the indices of their pictures; the random numbers are drawn on the CPU, the same for all devices."""
+    _check_pictures(pictures)
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        index = torch.randint(len(pictures), (n,), generator=generator).to(pictures.device)
+        mirrored = torch.randint(2, (n, 1, 1, 1), generator=generator).to(pictures.device, torch.bool)
+        chosen = pictures[index]
+        return to_data(torch.where(mirrored, chosen.flip(3), chosen)), index
+
+    return batches(draw, batch_size, seed=seed, start=start)
+
+
+def _check_pictures(pictures: Tensor) -> None:
+    if pictures.ndim != 4 or pictures.dtype != torch.uint8 or not len(pictures):
+        got = f"{pictures.dtype} {tuple(pictures.shape)}"
+        raise ValueError(f"expected uint8 pictures of shape (N, C, H, W), N >= 1, got {got}")
+
+
+def _read(names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
+    """Pictures and labels of the files, after what can be wrong with them is excluded."""
+    folder = _folder()
+    records = [_records(folder / name) for name in names]
+    labels = torch.cat([r[:, 0] for r in records]).long()
+    return torch.cat([r[:, 1:].reshape(-1, 3, 32, 32) for r in records]), labels
+
+
+def _records(path: Path) -> Tensor:
+    """The records of a file, (RECORDS, RECORD), uint8."""
+    size = path.stat().st_size if path.is_file() else None
+    if size != RECORDS * RECORD:
+        got = "no such file" if size is None else f"{size}"
+        raise ValueError(f"expected {RECORDS * RECORD} bytes in {path}, got {got}: {_mend(path)}")
+    records = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8).view(-1, RECORD)
+    if (worst := records[:, 0].max().item()) >= len(CLASSES):
+        raise ValueError(f"expected labels from 0 to {len(CLASSES) - 1} in {path}, got {worst}: {_mend(path)}")
+    return records
+
+
+def _mend(path: Path) -> str:
+    return f"delete {path.parent}, and the next call gets the files anew"
+
+
+def _folder() -> Path:
+    """Where the files are; they are downloaded and unpacked first if they are nowhere."""
+    root = data_folder()
+    root = root.parent if root.name == FOLDER else root  # whoever names the folder itself means the same
+    folder = root / FOLDER
+    if folder.is_dir():
+        return folder
+    try:
+        _unpack(_download(root), folder)
+    except OSError as error:
+        reason = " ".join(str(error).split())[:300]
+        manually = f"or unpack {ARCHIVE} elsewhere and set MINICM_DATA to the folder that holds {FOLDER}"
+        raise OSError(f"cannot get CIFAR-10 into {root}: {reason}; mend that, {manually}") from error
+    return folder
+
+
+def _download(root: Path) -> Path:
+    """The archive in `root`: pooch gives a download its name once the checksum is right, and keeps what is right."""
+    import pooch  # here, because most of the course downloads nothing
+
+    try:
+        return Path(pooch.retrieve(URL, f"md5:{MD5}", ARCHIVE, root, progressbar=True))
+    except ValueError as error:  # of the checksum
+        raise OSError(f"what came from {URL} does not have the md5 {MD5}") from error
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack the six files under another name, look at them, and rename: the folder is there whole or not at all.
+
+    Members are picked by name and copied as streams: no path, link or device in the archive is obeyed.
+    """
+    part = Path(tempfile.mkdtemp(prefix=f"{FOLDER}.part-", dir=folder.parent))
+    try:
+        with tarfile.open(archive, "r:gz") as tar:
+            for name in TRAIN + TEST:
+                _copy(tar, f"{FOLDER}/{name}", part / name)
+        part.chmod(0o755)  # what is made for a moment is closed to others
+        if not folder.is_dir():  # another process may have been faster
+            part.rename(folder)
+    except (tarfile.TarError, EOFError, zlib.error, KeyError) as error:
+        raise OSError(f"{archive} is not CIFAR-10's archive ({' '.join(str(error).split())})") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy(tar: tarfile.TarFile, member: str, path: Path) -> None:
+    info = tar.getmember(member)
+    if not info.isfile():
+        raise tarfile.TarError(f"{member} is no file")
+    with open(path, "wb") as target:
+        shutil.copyfileobj(tar.extractfile(info), target, 1 << 20)
+    if (size := path.stat().st_size) != RECORDS * RECORD:
+        raise tarfile.TarError(f"expected {RECORDS * RECORD} bytes in {member}, got {size}")

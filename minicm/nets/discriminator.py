@@ -1,0 +1,35 @@
+"""A critic of samples: one number for each, larger for those that it takes for data."""
+
+import math
+
+from torch import Tensor, nn
+
+__all__ = ["Discriminator"]
+
+
+class Discriminator(nn.Module):
+    """C(x) = MLP(x/σ_d) with `depth` hidden layers of `width` SiLU units; smooth, so that R1 can be differentiated.
+
+    dim: elements of a sample, of any event shape.  The last layer starts at 0: at first the critic has no opinion.
+    """
+
+    def __init__(self, dim: int = 2, width: int = 128, depth: int = 3, sigma_data: float = 0.5) -> None:
+        super().__init__()
+        if min(dim, width, depth) < 1:
+            raise ValueError(f"expected dim, width and depth >= 1, got {dim}, {width} and {depth}")
+        self.sigma_data = sigma_data
+        sizes = [dim, *[width] * depth]
+        self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+        self.last = nn.Linear(width, 1)
+        for layer in self.hidden:
+            nn.init.normal_(layer.weight, std=1.7 / math.sqrt(layer.in_features))
+            nn.init.normal_(layer.bias, std=0.5)  # kinks of the hidden units spread over the data
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """C(x), logits; (B, *S) -> (B,)."""
+        h = x.flatten(1) / self.sigma_data
+        for layer in self.hidden:
+            h = nn.functional.silu(layer(h))
+        return self.last(h).squeeze(1)

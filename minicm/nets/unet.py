@@ -1,0 +1,237 @@
+"""A network for pictures: F(u, c) = U-Net of DDPM++, from the 0.3M weights of 8 x 8 digits to EDM's 55.7M.
+
+Down to ever smaller pictures and up again; each block on the way up is joined with its twin from the way down.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import silu
+
+from .blocks import (
+    SMALL,
+    Additive,
+    Attention,
+    Block,
+    Conditioning,
+    DoubleNorm,
+    GroupNorm,
+    convolution,
+    exact,
+    halved,
+    linear,
+    unchanged_size,
+    upsampled,
+)
+from .mlp import TimeFeatures
+
+__all__ = ["UNet", "cifar10_unet", "digits_unet", "edm_unet"]
+
+
+class UNet(nn.Module):
+    """F(u, c), F(u, c, label) and F(u, c, label, scale) over pictures of `channels` channels, of any size.
+
+    width: channels at full size; level k has multipliers[k] times as many and half the size of level k − 1.
+    blocks: residual blocks of a level on the way down; one more on the way up.
+    attention: the levels with self-attention, 0 the full size; the smallest pictures have it once in any case.
+    labels: number of classes, 0 for none.  dropout: share of activations that training drops.
+    conditioning: `Additive` or `DoubleNorm`, or a class like them: how a block is told the time.
+    features: of c; None for `width` slow ones.  guidance: features of the guidance scale; None for no such input.
+    Safe under forward-mode differentiation, autocast, channels_last and torch.compile.
+    Raises ValueError for counts below 1, and for a level, a dropout or a width that cannot be.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        *,
+        width: int,
+        multipliers: tuple[int, ...],
+        blocks: int,
+        attention: tuple[int, ...] = (),
+        labels: int = 0,
+        dropout: float = 0.0,
+        conditioning: Conditioning = Additive,
+        features: TimeFeatures | None = None,
+        guidance: TimeFeatures | None = None,
+    ) -> None:
+        super().__init__()
+        _check(channels, width, multipliers, blocks, attention, labels, dropout)
+        self.channels, self.labels, self.levels = channels, labels, len(multipliers)
+        self.features = features if features is not None else TimeFeatures(max(1, width // 2))
+        self.guidance, count = guidance, 2 * len(self.features.frequencies)
+        self.label_map = _without_bias(labels, count, 1.0) if labels else None
+        self.scale_map = _without_bias(2 * len(guidance.frequencies), count, SMALL) if guidance is not None else None
+        self.map0, self.map1 = linear(count, 4 * width), linear(4 * width, 4 * width)
+
+        def build(plans: list[_Plan]) -> nn.ModuleList:
+            made = [p.block(4 * width, conditioning, dropout) for p in plans]
+            return nn.ModuleList(made)
+
+        down, middle, up = _plans(width, multipliers, blocks, attention)
+        self.first = convolution(channels, width, 3)
+        self.encoder, self.middle, self.decoder = build(down), build(middle), build(up)
+        self.norm = GroupNorm(up[-1].outputs)
+        self.last = convolution(up[-1].outputs, channels, 3, gain=SMALL)
+
+    def forward(self, u: Tensor, c: Tensor, label: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
+        """F; u (B, C, H, W), c (B,) -> (B, C, H, W).
+
+        label: (B,), long, from 0; a negative one, or None for all, means no label: what guidance subtracts.
+        scale: (B,), the guidance scale that a guidance-distilled model imitates; None means none.
+        Raises ValueError for other shapes, H or W that cannot be halved often enough, or an input it was built without.
+        """
+        self._check_pictures(u)
+        embedding = self._embedding(c, label, scale)
+        h = self.first(u)
+        skips = [h]
+        for block in self.encoder:
+            h = block(h, embedding)
+            skips.append(h)
+        for block in self.middle:
+            h = block(h, embedding)
+        for block in self.decoder:
+            joined = h if block.resample is upsampled else torch.cat([h, skips.pop()], 1)
+            h = block(joined, embedding)
+        return self.last(silu(self.norm(h)))
+
+    def _embedding(self, c: Tensor, label: Tensor | None, scale: Tensor | None) -> Tensor:
+        """What the blocks are told, (B, 4 width): time, label and guidance scale, in the weights' precision."""
+        h = self.features(c.to(torch.promote_types(c.dtype, torch.float32)))
+        if label is not None:
+            h = h + self._of_label(label, c)
+        if scale is not None:
+            if self.scale_map is None or scale.shape != c.shape:
+                raise ValueError(_unfit("scale", scale, c, "guidance=TimeFeatures(...)", self.scale_map))
+            h = h + exact(self.scale_map, self.guidance(scale.to(h.dtype)))
+        return silu(exact(self.map1, silu(exact(self.map0, h))))
+
+    def _of_label(self, label: Tensor, c: Tensor) -> Tensor:
+        """√labels times the label's column of the map, 0 for none; (B, features)."""
+        if self.label_map is None or label.shape != c.shape or label.dtype != torch.long:
+            raise ValueError(_unfit("long label", label, c, "labels=...", self.label_map))
+        column = self.label_map.weight.T[label.clamp(min=0)]
+        return column * (math.sqrt(self.labels) * (label >= 0).to(column.dtype))[:, None]
+
+    def _check_pictures(self, u: Tensor) -> None:
+        factor = 2 ** (self.levels - 1)
+        if u.ndim != 4 or u.shape[1] != self.channels or u.shape[2] % factor or u.shape[3] % factor:
+            raise ValueError(
+                f"expected pictures (B, {self.channels}, H, W), H and W multiples of {factor}, got {tuple(u.shape)}"
+            )
+
+
+def digits_unet(
+    channels: int = 1,
+    *,
+    labels: int = 0,
+    dropout: float = 0.0,
+    conditioning: Conditioning = DoubleNorm,
+    guidance: TimeFeatures | None = None,
+) -> UNet:
+    """0.34M weights for pictures of 8 x 8; channels: 1 for grey digits, 3 for tinted ones."""
+    return UNet(
+        channels, width=32, multipliers=(1, 1), blocks=1, labels=labels, dropout=dropout,
+        conditioning=conditioning, guidance=guidance,
+    )  # fmt: skip
+
+
+def cifar10_unet(
+    channels: int = 3,
+    *,
+    labels: int = 0,
+    dropout: float = 0.0,
+    conditioning: Conditioning = DoubleNorm,
+    guidance: TimeFeatures | None = None,
+) -> UNet:
+    """9.5M weights for pictures of 32 x 32: what a GPU trains in minutes."""
+    return UNet(
+        channels, width=64, multipliers=(2, 2, 2), blocks=2, attention=(1,), labels=labels, dropout=dropout,
+        conditioning=conditioning, guidance=guidance,
+    )  # fmt: skip
+
+
+def edm_unet(
+    channels: int = 3,
+    *,
+    labels: int = 0,
+    dropout: float = 0.0,
+    conditioning: Conditioning = Additive,
+    features: TimeFeatures | None = None,
+    guidance: TimeFeatures | None = None,
+) -> UNet:
+    """55.7M weights for pictures of 32 x 32: the network of EDM, ECT and sCM on CIFAR-10.
+
+    features: None for slow ones; `edm_features()` for weights that EDM trained.
+    Source: Karras et al. 2022 (EDM), table 7, DDPM++.
+    """
+    return UNet(
+        channels, width=128, multipliers=(2, 2, 2), blocks=4, attention=(1,), labels=labels, dropout=dropout,
+        conditioning=conditioning, features=features, guidance=guidance,
+    )  # fmt: skip
+
+
+class _Plan(NamedTuple):
+    """What a block does to the shape, and whether it attends."""
+
+    inputs: int
+    outputs: int
+    resample: Callable[[Tensor], Tensor]
+    attends: bool
+
+    def block(self, embedding: int, conditioning: Conditioning, dropout: float) -> Block:
+        attention = Attention(self.outputs) if self.attends else None
+        return Block(
+            self.inputs, self.outputs, embedding, conditioning=conditioning, dropout=dropout,
+            resample=self.resample, attention=attention,
+        )  # fmt: skip
+
+
+def _plans(
+    width: int, multipliers: tuple[int, ...], blocks: int, attention: tuple[int, ...]
+) -> tuple[list[_Plan], list[_Plan], list[_Plan]]:
+    """The blocks on the way down, in the middle and on the way up."""
+    sizes, now, down, up = [width * m for m in multipliers], width, [], []
+    for level, size in enumerate(sizes):
+        down += [_Plan(now, now, halved, False)] if level else []
+        for _ in range(blocks):
+            down.append(_Plan(now, size, unchanged_size, level in attention))
+            now = size
+    skips = [width, *(plan.outputs for plan in down)]
+    for level, size in reversed(list(enumerate(sizes))):
+        up += [_Plan(now, now, upsampled, False)] if level < len(sizes) - 1 else []
+        for k in range(blocks + 1):
+            up.append(_Plan(now + skips.pop(), size, unchanged_size, k == blocks and level in attention))
+            now = size
+    return down, [_Plan(sizes[-1], sizes[-1], unchanged_size, attends) for attends in (True, False)], up
+
+
+def _without_bias(inputs: int, outputs: int, gain: float) -> nn.Linear:
+    """A linear map that sends 0, the absence of a condition, to 0."""
+    layer = nn.Linear(inputs, outputs, bias=False)
+    nn.init.xavier_uniform_(layer.weight, gain)
+    return layer
+
+
+def _unfit(what: str, value: Tensor, c: Tensor, option: str, layer: nn.Module | None) -> str:
+    if layer is None:
+        return (
+            f"expected no {what}, this network was built without, got one of shape {tuple(value.shape)}: use {option}"
+        )
+    return f"expected a {what} for each sample, shape {tuple(c.shape)}, got {value.dtype} {tuple(value.shape)}"
+
+
+def _check(
+    channels: int, width: int, multipliers: tuple[int, ...], blocks: int, attention: tuple[int, ...], labels: int,
+    dropout: float,
+) -> None:  # fmt: skip
+    if min(channels, width, blocks, *multipliers, len(multipliers)) < 1 or labels < 0:
+        counts = f"{channels}, {width}, {multipliers}, {blocks} and labels {labels}"
+        raise ValueError(f"expected channels, width, multipliers and blocks >= 1, labels >= 0, got {counts}")
+    if not set(attention) <= set(range(len(multipliers))):
+        raise ValueError(f"expected attention at levels from 0 to {len(multipliers) - 1}, got {attention}")
+    if not 0 <= dropout < 1:
+        raise ValueError(f"expected 0 <= dropout < 1, got {dropout}")

@@ -1,0 +1,62 @@
+"""What a run keeps between starts: weights, optimiser, averages, and the sums of its log."""
+
+from pathlib import Path
+
+from .averages import PowerEMA
+from .checkpoints import load_checkpoint, save_checkpoint, save_weights
+from .experiment import Training
+from .training import Record
+
+__all__ = ["AVERAGES", "Meter", "RunState"]
+
+AVERAGES = {"ema05": 0.05, "ema10": 0.10}  # file -> width of the average, as a share of the run
+
+
+class RunState:
+    """A training with its averages: what a checkpoint holds, in the folder of the run."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.training, self.folder, self.meter = training, folder, Meter()
+        self.averages = {name: PowerEMA(training.model, width) for name, width in AVERAGES.items()}
+
+    def _parts(self) -> dict:
+        extras = self.averages | {"meter": self.meter}
+        extras |= {} if self.training.head is None else {"head": self.training.head}
+        return {"model": self.training.model, "optimizer": self.training.optimizer, "extras": extras}
+
+    def load(self) -> int:
+        """The iteration to go on with, after the folder's checkpoint, if there is one, is put into the parts."""
+        file = self.folder / "checkpoint.pt"
+        return load_checkpoint(file, **self._parts()) if file.exists() else 0
+
+    def save(self, done: int) -> None:
+        """Write the checkpoint after `done` iterations, and the averaged weights."""
+        save_checkpoint(self.folder / "checkpoint.pt", **self._parts(), iteration=done - 1)
+        for name, average in self.averages.items():
+            save_weights(average.model, self.folder / f"{name}.safetensors", {"iterations": str(done)})
+
+
+class Meter:
+    """Sums over the records since the log's last line, and the seconds of training."""
+
+    def __init__(self) -> None:
+        self.count, self.loss, self.grad_norm, self.seconds = 0, 0.0, 0.0, 0.0
+
+    def add(self, record: Record) -> None:
+        """Count the record in."""
+        self.count += 1
+        self.loss, self.grad_norm = self.loss + record.loss, self.grad_norm + record.grad_norm
+
+    def means(self) -> dict[str, float]:
+        """The means; the sums start anew."""
+        found = {"loss": self.loss / self.count, "grad_norm": self.grad_norm / self.count}
+        self.count, self.loss, self.grad_norm = 0, 0.0, 0.0
+        return found
+
+    def state_dict(self) -> dict:
+        """The sums."""
+        return dict(vars(self))
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on from what `state_dict` gave."""
+        vars(self).update(state)

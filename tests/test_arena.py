@@ -1,0 +1,197 @@
+"""The arena: its contenders cost what they claim, its stages hand on the average, its words follow from numbers."""
+
+import json
+import math
+
+import pytest
+import torch
+
+from benchmarks import arena, quality
+from minicm import contenders as c
+from minicm.data import eight_gaussians, moons
+from minicm.evaluation import Quality
+from minicm.jumps import FlowMap
+from minicm.losses.distillation import drawn_pairs
+from minicm.recipes import PATH, diffusion_run, new_model
+from minicm.solvers import ddim_step, integrate, probability_flow
+from minicm.times import karras_grid
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """As in use."""
+    torch.set_default_dtype(torch.float32)
+
+
+def few_pairs(teacher, *, count=64, steps=3, kept=2, seed=0):
+    noise = PATH.prior((count, 2), torch.Generator().manual_seed(seed))
+    times = torch.tensor([PATH.t_max, 1.0], dtype=torch.float64)
+    return drawn_pairs(torch.stack([noise, noise / 2]), times, noise / 3)
+
+
+def count_calls(model):
+    """A list that grows with every call of a network inside the model."""
+    calls = []
+    for network in {m.network for m in model.modules() if hasattr(m, "network")}:
+        network._forward_hooks.clear()
+        network.register_forward_hook(lambda *arguments: calls.append(1))
+    return calls
+
+
+@pytest.mark.parametrize("name", arena.METHODS)
+def test_a_method_calls_its_network_as_often_as_its_row_says(name, monkeypatch):
+    monkeypatch.setattr(c, "teacher_pairs", few_pairs)
+    method = arena.METHODS[name]
+    model = method.prepare(eight_gaussians, new_model(0), 0)(12).train()
+    noise = PATH.prior((16, 2), torch.Generator().manual_seed(0))
+    for evaluations in (1, 2, 4):
+        calls = count_calls(model)
+        x = method.draw(model, noise, evaluations, torch.Generator().manual_seed(0))
+        assert len(calls) == evaluations and x.shape == noise.shape and x.isfinite().all()
+        assert torch.equal(x, method.draw(model, noise, evaluations, torch.Generator().manual_seed(0)))
+
+
+def test_a_flow_map_starts_as_the_teachers_ddim_steps():
+    teacher, noise = new_model(3), PATH.prior((16, 2), torch.Generator().manual_seed(0))
+    times = torch.tensor([*c.LEVELS[4], PATH.t_min], dtype=torch.float64)
+    by_teacher = integrate(probability_flow(teacher, PATH), noise, times, ddim_step(PATH))
+    flow = c.flow_map(teacher)
+    torch.testing.assert_close(c.by_jumps(flow, noise, 4, torch.Generator()), by_teacher, rtol=1e-4, atol=1e-4)
+    assert isinstance(flow, FlowMap) and all(p.requires_grad for p in flow.parameters())
+
+
+def test_the_stages_of_a_chain_start_from_the_average_before_them():
+    given = []
+
+    def stage(before):
+        given.append(before)
+        return diffusion_run(moons, 3)
+
+    start = new_model(0)
+    chain = c.Chain(start, [stage, stage])
+    records = [r.iteration for r in chain.records()]
+    assert records == [0, 1, 2, 0, 1, 2] and given[0] is start and given[1] is chain.models[1]
+    assert not given[1].training and len(chain.models) == 3
+
+
+def test_progressive_stages_halve_and_the_last_two_are_twice_as_long():
+    chain = c.progressive_run(moons, new_model(0), 70, halvings=5)
+    runs = [stage(new_model(0)) for stage in chain.stages]
+    assert [run.iterations for run in runs] == [10, 10, 10, 20, 20]
+    assert [(len(run.loss.times) - 1) // 2 for run in runs] == [16, 8, 4, 2, 1]
+    grid = PATH.time_at(karras_grid(32)).clamp(PATH.t_min, PATH.t_max)
+    assert all(run.loss.times[0] == grid[0] and run.loss.times[-1] == grid[-1] for run in runs)
+
+
+def test_ddim_with_the_ladder_takes_the_student_of_as_many_steps():
+    models = torch.nn.ModuleList(new_model(k) for k in range(6))
+    noise = PATH.prior((16, 2), torch.Generator().manual_seed(0))
+    grid = PATH.time_at(karras_grid(32)).clamp(PATH.t_min, PATH.t_max)
+    with torch.no_grad():
+        expected = integrate(probability_flow(models[4], PATH), noise, grid[[0, 16, 32]], ddim_step(PATH))
+    assert torch.equal(c.by_ddim(models, noise, 2, torch.Generator()), expected)
+
+
+def test_pairs_of_a_teacher_start_at_the_prior_and_end_where_heun_ends():
+    teacher = new_model(0)
+    x, t, end = c.teacher_pairs(teacher, count=200, steps=6, kept=4)(500, torch.Generator().manual_seed(0))
+    first = t == PATH.t_max
+    assert 0.4 < first.float().mean() < 0.6 and len(t.unique()) == 4
+    assert x[first].std().item() == pytest.approx(0.5, rel=0.1)
+    times = PATH.time_at(karras_grid(6)).clamp(PATH.t_min, PATH.t_max)
+    with torch.no_grad():
+        y = integrate(probability_flow(teacher, PATH), x[first], times)
+        torch.testing.assert_close(end[first], teacher(y, times[-1].expand(len(y))), rtol=1e-4, atol=1e-4)
+
+
+# ---- the failure column
+
+
+@pytest.mark.parametrize(
+    ("off", "missed", "width", "word"),
+    [
+        (0.01, 0.01, 1.0, "none"),
+        (0.2, 0.02, 1.0, "bridges"),
+        (0.8, 0.02, 0.9, "blob"),
+        (0.9, 0.9, 0.1, "collapse"),
+        (0.02, 0.7, 0.9, "collapse"),
+        (0.02, 0.2, 1.0, "gaps"),
+    ],
+)
+def test_a_failure_is_named_by_the_rule(off, missed, width, word):
+    assert arena.named(off, missed, width) == word
+
+
+def test_known_failures_are_called_by_their_names():
+    g = torch.Generator().manual_seed(0)
+    truth, again = eight_gaussians(4000, g), eight_gaussians(2000, g)
+    found = arena.failure(again, truth, 2000)
+    assert found["failure"] == "none" and found["off"] < 0.03 and found["missed"] < 0.03
+    named = lambda x: arena.failure(x, truth, 2000)["failure"]  # noqa: E731
+    assert named(0.5 * torch.randn(2000, 2, generator=g)) == "blob"
+    assert named(0.02 * torch.randn(2000, 2, generator=g)) == "collapse"
+    assert named(truth[:1] + 0.03 * torch.randn(2000, 2, generator=g)) == "collapse"
+    between = torch.cat([again[:1600], (again[:400] + again[400:800]) / 2])
+    assert named(between) == "bridges"
+    right = again[again[:, 0] > -0.4]
+    assert named(right.repeat(2, 1)[:2000]) == "gaps"
+
+
+def test_the_nearest_distance_is_that_of_the_nearest():
+    a, b = torch.randn(700, 2), torch.randn(40, 2)
+    brute = (a[:, None] - b[None]).norm(dim=2).amin(1)
+    torch.testing.assert_close(arena.nearest(a, b), brute, rtol=1e-4, atol=1e-4)
+
+
+# ---- the command
+
+
+class Ruler:
+    """Stands where a Yardstick stands, and measures nothing."""
+
+    def __init__(self, sampler, mixture):
+        self.n, self.floor = 200, "no floors"
+        self.truth = sampler(200, torch.Generator().manual_seed(0))
+
+    def measure(self, x):
+        return Quality(0.1, 0.2, 0.5, x.std().item(), 1.2, far=0.01, modes=8)
+
+
+def test_quality_writes_the_rows_it_always_wrote_and_the_arena_adds_to_them(tmp_path, monkeypatch):
+    model = new_model(0)
+    monkeypatch.setattr(arena, "trained", lambda method, sampler, seconds, seed: (model, 7, 0.002))
+    monkeypatch.setattr(arena, "Yardstick", Ruler)
+    written = {}
+    for program in (quality, arena):
+        file = tmp_path / f"{program.__name__}.json"
+        command = ["x", "--methods", "scd", "--data", "g8", "--seconds", "1", "--seeds", "0", "--json", str(file)]
+        monkeypatch.setattr("sys.argv", command)
+        program.main()
+        written[program] = json.loads(file.read_text())["rows"]
+    names = ["method", "data", "seed", "seconds", "evaluations", "ed_over_floor", "sw2_over_floor", "c2st", "modes"]
+    assert list(written[quality][0]) == [*names, "far", "steps"]
+    assert [row["evaluations"] for row in written[quality]] == [1, 2, 4]
+    assert set(written[arena][0]) - set(written[quality][0]) == {"ms_per_step", "off", "missed", "failure"}
+    assert written[arena][0]["ms_per_step"] == 2 and written[arena][0]["steps"] == 7
+    assert written[arena][0]["ed_over_floor"] == written[quality][0]["ed_over_floor"]
+
+
+def test_a_method_nobody_knows_is_refused_with_those_there_are():
+    with pytest.raises(SystemExit, match="expected methods among a, b, got c"):
+        arena.choice("a,c", {"a": 1, "b": 2}, "methods")
+
+
+def test_the_budget_is_shared_with_the_teacher_and_the_pairs(monkeypatch):
+    """What `prepare` does is taken off the student's time."""
+    clock, asked = [0.0], []
+    monkeypatch.setattr(arena.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(arena, "within", lambda make, seconds: asked.append(seconds) or (new_model(0), 5, 0.1))
+
+    def prepare(sampler, teacher, seed):
+        clock[0] += 3.0
+        return lambda n: diffusion_run(sampler, n, seed)
+
+    arena.trained(arena.Method(prepare), moons, 60.0, 0)
+    assert asked == [pytest.approx(21.0), pytest.approx(36.0)]
+    arena.trained(arena.Method(prepare, from_teacher=False), moons, 60.0, 0)
+    assert asked[2:] == [pytest.approx(57.0)] and math.isclose(clock[0], 6.0)

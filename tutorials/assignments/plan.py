@@ -1,0 +1,66 @@
+"""What an assignment is made of: the cells of its nbgrader source, the questions, their points.
+
+tutorials/assignments/source/a1/a1.ipynb is assignment a1.  Every cell has a grade_id, which is also its cell id:
+
+    text and setup      locked                      e.g. a1-rules
+    answer              the student writes here     e.g. a1-euler
+    test                worth points, by machine    e.g. a1-euler-visible, a1-euler-hidden
+    manual, task        worth points, by hand       e.g. a1-slope
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+__all__ = ["MARKERS", "ROOT", "SOURCE", "Question", "assignments", "kind", "name_of", "questions", "read"]
+
+ROOT = Path(__file__).resolve().parents[2]  # of the repository: minicm is imported from here
+SOURCE = Path(__file__).resolve().parent / "source"
+NAME = re.compile(r"a\d+")
+MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME",
+           "END MARK SCHEME")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Question:
+    """A cell that is worth points."""
+
+    name: str
+    points: float
+    by_hand: bool
+
+
+def assignments(source: Path = SOURCE) -> list[str]:
+    """The names a1, a2, ... in order."""
+    found = [path.parent.name for path in source.glob("*/*.ipynb") if path.stem == path.parent.name]
+    return sorted((name for name in found if NAME.fullmatch(name)), key=lambda name: int(name[1:]))
+
+
+def read(assignment: str, source: Path = SOURCE) -> nbformat.NotebookNode:
+    """The source notebook, with solutions and hidden tests."""
+    return nbformat.read(source / assignment / f"{assignment}.ipynb", as_version=4)
+
+
+def name_of(cell: nbformat.NotebookNode) -> str | None:
+    """The grade_id of a cell; None if it has none, or something that is none."""
+    about = cell.get("metadata", {}).get("nbgrader")
+    name = about.get("grade_id") if isinstance(about, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def kind(cell: nbformat.NotebookNode) -> str:
+    """'test', 'manual', 'task', 'answer' or 'locked': what nbgrader's metadata make of a cell of ours."""
+    about = cell.metadata.nbgrader
+    if about.task:
+        return "task"
+    if about.grade:
+        return "manual" if about.solution else "test"
+    return "answer" if about.solution else "locked"
+
+
+def questions(notebook: nbformat.NotebookNode) -> list[Question]:
+    """The cells with points, in order."""
+    graded = [cell for cell in notebook.cells if kind(cell) in ("test", "manual", "task")]
+    return [Question(name_of(cell), float(cell.metadata.nbgrader.points), kind(cell) != "test") for cell in graded]

@@ -1,0 +1,113 @@
+"""What was handed in: a folder or a zip file of notebooks <student>_<assignment>.ipynb, wherever they lie in it.
+
+Only the bytes of notebooks are read.  Nothing is unpacked, so no name in a zip file can lead out of a folder.
+"""
+
+import re
+import stat
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+__all__ = ["Submission", "collect"]
+
+MAX_BYTES = 20_000_000  # of one notebook
+MAX_FILES = 5000
+# The copies that browsers and learning platforms make end in " (1)" or "-1".
+HANDED_IN = re.compile(r"(?P<student>.+)_(?P<assignment>a\d+)(-\d+| ?\(\d+\))?\.ipynb", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One notebook to grade; or, with an assignment of None, a file that cannot be, and the note says why."""
+
+    student: str
+    assignment: str | None
+    data: bytes = b""
+    note: str = ""
+    when: tuple[float, ...] = ()  # of two with one name the later counts
+
+
+def collect(where: Path, known: list[str]) -> list[Submission]:
+    """The submissions in a folder or zip file, in order of assignment and student; known: the assignments.
+
+    Raises ValueError if there is no such folder or zip file.
+    """
+    if where.is_dir():
+        files = _in_folder(where)
+    elif zipfile.is_zipfile(where):
+        files = _in_zip(where)
+    else:
+        raise ValueError(f"expected a folder or a zip file of notebooks, got {where}")
+    latest: dict[tuple[str, str | None], Submission] = {}
+    for found in (_submission(*file, known) for file in files):
+        key = (found.student.lower(), found.assignment)
+        if key in latest:
+            found = _later(latest[key], found)
+        latest[key] = found
+    return sorted(latest.values(), key=lambda found: (found.assignment or "", found.student.lower()))
+
+
+File = tuple[str, tuple[float, ...], bytes | None, str]  # name, when, content, why it was not read
+
+
+def _in_folder(folder: Path) -> Iterator[File]:
+    paths = sorted(path for path in folder.rglob("*") if _wanted(path.relative_to(folder).as_posix()))
+    for path in paths[:MAX_FILES]:
+        about = path.lstat()
+        if stat.S_ISLNK(about.st_mode) or not stat.S_ISREG(about.st_mode):
+            yield path.name, (), None, "not read: a link, expected a file"
+        elif about.st_size > MAX_BYTES:
+            yield path.name, (), None, f"not read: {about.st_size} bytes, at most {MAX_BYTES}"
+        else:
+            yield path.name, (about.st_mtime,), path.read_bytes(), ""
+
+
+def _in_zip(path: Path) -> Iterator[File]:
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.infolist() if _wanted(member.filename) and not member.is_dir()]
+        for member in sorted(members, key=lambda member: member.filename)[:MAX_FILES]:
+            name = PurePosixPath(member.filename.replace("\\", "/")).name
+            if stat.S_ISLNK(member.external_attr >> 16):
+                yield name, (), None, "not read: a link, expected a file"
+                continue
+            try:
+                with archive.open(member) as file:
+                    data = file.read(MAX_BYTES + 1)  # whatever size the member claims to have
+            except (RuntimeError, zipfile.BadZipFile, NotImplementedError, OSError) as error:
+                yield name, (), None, f"not read: {error}"
+                continue
+            too_large = len(data) > MAX_BYTES
+            yield name, member.date_time, None if too_large else data, f"not read: more than {MAX_BYTES} bytes"
+
+
+def _wanted(name: str) -> bool:
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts if part not in ("..", "."))
+    return bool(parts) and not hidden and parts[-1].lower().endswith((".ipynb", ".zip"))
+
+
+def _submission(name: str, when: tuple[float, ...], data: bytes | None, why_not: str, known: list[str]) -> Submission:
+    if name.lower().endswith(".zip"):
+        return Submission(name, None, note="not read: a zip file inside; unpack it first")
+    found = HANDED_IN.fullmatch(name)
+    if not found or found["assignment"].lower() not in known:
+        return Submission(name, None, note=f"not graded: expected a name <student>_{known[0]}.ipynb to {known[-1]}")
+    student, assignment = _safe(found["student"]), found["assignment"].lower()
+    if data is None:
+        return Submission(student, assignment, note=why_not)
+    return Submission(student, assignment, data, when=when)
+
+
+def _safe(student: str) -> str:
+    """The name with letters, digits, dots, dashes and underscores only, never one that begins with a dot or sign.
+
+    It becomes part of file names, and a cell of a table: a spreadsheet would compute what begins with = + - @.
+    """
+    return re.sub(r"[^\w.-]+", "-", student).lstrip(".-_")[:80] or "unnamed"
+
+
+def _later(first: Submission, second: Submission) -> Submission:
+    newer = second if second.when >= first.when else first
+    return Submission(newer.student, newer.assignment, newer.data, "handed in twice: the later file counts", newer.when)
