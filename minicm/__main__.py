@@ -13,6 +13,9 @@ COMMANDS = {
     "doctor": ("minicm.doctor", "check this computer and say how to mend what is wrong"),
     "demo": ("minicm.demo", "train a diffusion teacher and a consistency model on 2D data, and compare them"),
     "train": ("minicm.runner", "train an experiment of experiments/, or go on with it"),
+    "sample": ("minicm.commands.sample", "draw pictures with a trained model"),
+    "evaluate": ("minicm.commands.evaluate", "measure how good a trained model's pictures are"),
+    "edit": ("minicm.commands.edit", "inpaint, sharpen, colour, denoise or interpolate with a consistency model"),
 }
 
 
