@@ -3,7 +3,8 @@
 from . import data
 from .averages import EMA, PowerEMA
 from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
-from .nets import MLP
+from .multistep import exponential_adams, scale_grid
+from .nets import MLP, UNet
 from .paths import VE, VP, Linear, Path, TrigFlow, transport
 from .precond import ConsistencyScaling, EDMScaling, Preconditioned, Recovered, TrigFlowScaling
 from .sampling import consistency_sample
@@ -30,6 +31,7 @@ __all__ = [
     "SCMLoss",
     "TrigFlow",
     "TrigFlowScaling",
+    "UNet",
     "VelocityLoss",
     "cd",
     "consistency_loss",
@@ -39,6 +41,7 @@ __all__ = [
     "ddim_step",
     "ect",
     "euler_step",
+    "exponential_adams",
     "fit",
     "heun_step",
     "ict",
@@ -49,6 +52,7 @@ __all__ = [
     "midpoint_step",
     "probability_flow",
     "rk4_step",
+    "scale_grid",
     "scm_loss",
     "trajectory",
     "transport",

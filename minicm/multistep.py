@@ -11,8 +11,9 @@ from torch import Tensor
 
 from .paths import Path
 from .shapes import Denoiser, Velocity, time_grid
+from .times import log_grid
 
-__all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]
+__all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams", "scale_grid"]
 
 Remembered = list[tuple[float, Tensor]]  # newest first: (node, value (B, *S))
 
@@ -67,8 +68,9 @@ def exponential_adams(
     taken again with it among them (Adams-Moulton): that costs no evaluation, there is one a step.
     P is a polynomial in the angle θ because D levels off at both ends, far from the data and close to it.  In ln z
     those ends are long and a polynomial leaves them; in θ they are short, and θ is finite where α = 0.
-    scale: the noise-to-signal ratio at 45 degrees, data units; 2 σ_data is a good value.  The natural grid is even in
-    ln(σ/α).  The first steps are of lower order, which in the end leaves an error of order 3.
+    scale: the noise-to-signal ratio at 45 degrees, data units: about L/2, for L the RMS distance of two samples, which
+    is σ_data √(2 dimensions); in the plane L serves as well.  `scale_grid` goes with it.
+    The first steps are of lower order, which in the end leaves an error of order 3.
 
     x: (B, *S) at times[0].  times: (N + 1,), on the path; α = 0 is allowed at the first.
     Raises ValueError if times are no grid of this path, order is not in 2..6 or scale is not positive.
@@ -89,6 +91,29 @@ def exponential_adams(
         before = x
         x = _ddim(x, t, grid[i + 1], _mean(history, _angle(z[i] + (z[i + 1] - z[i]) * _UNIT, scale)), path)
     return x
+
+
+def scale_grid(
+    num_steps: int, t_min: float = 0.002, t_max: float = 80.0, *, low: float = 0.02, high: float = 2.0
+) -> Tensor:
+    """Equal steps of ln((t + high)/(t + low)): as `log_grid` between low and high, longer outside; (N + 1,) float64.
+
+    low, high: noise-to-signal ratios around the finest and the coarsest scale of the data; beyond them D levels off.
+    Modes at a distance L begin to be told apart at a noise of about L, in many dimensions too: take high = 2 L, with
+    L = σ_data √(2 dimensions), the RMS distance of two samples.
+    For N(m, s² I) a step du of u = ln t, of a method of order p, leaves at the end an error of du^(p+1) times a factor
+    that falls as 1/t² above s and as t² below it.  All steps do equal harm where their density in u is the (p + 1)-th
+    root of the factor: for p = 1 it falls as 1/t and as t.  So it does here: t (high − low)/((t + high)(t + low)), with
+    a plateau for the scales between.  The defaults are σ_data/25 and 2 L for σ_data = ½ in the plane.
+    Times are noise-to-signal ratios: `path.time_at` moves them to another path.
+    Raises ValueError as `log_grid` does, and unless 0 <= low < high.
+    """
+    if not 0 <= low < high:
+        raise ValueError(f"expected 0 <= low < high, noise-to-signal ratios, got {low} and {high}")
+    times = log_grid(num_steps, t_min, t_max)  # its checks, and its exact ends
+    ratio = log_grid(num_steps, (t_min + low) / (t_min + high), (t_max + low) / (t_max + high))
+    times[1:-1] = ((high * ratio - low) / (1 - ratio))[1:-1]
+    return times
 
 
 def _angle(z: np.ndarray, scale: float) -> np.ndarray:

@@ -96,7 +96,7 @@ def _student(teacher: nn.Module) -> nn.Module:
 def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """A diffusion model from scratch, in velocity form."""
     loss = VelocityLoss(PATH, log_normal(-1.2, 1.2))
-    return Run(new_model(seed), loss, sampler, iterations, seed, lr=4e-3, sigma_rel=0.1)
+    return Run(new_model(seed), loss, sampler, iterations, seed, sigma_rel=0.1)
 
 
 def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:

@@ -24,9 +24,9 @@ LAYERS = [  # a module imports from the layers above its own in this list, never
     {"recipes", "exercises", "hardware", "distributed"},
     {"experiment", "contenders"},
     {"run_folder", "run_state", "rungs"},
-    {"command", "demo", "doctor", "runner", "__main__"},
+    {"command", "demo", "doctor", "runner", "commands", "__main__"},
 ]
-SAME_LAYER = {("__main__", "command"), ("demo", "command"), ("runner", "command")}
+SAME_LAYER = {("__main__", "command"), ("demo", "command"), ("runner", "command"), ("commands", "command")}
 NEVER = {
     "losses": {"nets", "data", "training", "oracles"},
     "training": {"losses", "paths", "nets", "data", "oracles"},

@@ -32,25 +32,25 @@ def true_prior(oracle, path, t):
 @by_shape
 def test_gaussian_with_its_exact_prior(path, shape):
     """log N(x; α m, α² s² + σ²) at the data end; from one probe too, for the Jacobian is a multiple of 1."""
-    oracle, grid = gaussian(torch.randn(shape), 0.8), path.time_at(log_grid(50, 0.7, 1.0))
+    oracle, grid = gaussian(torch.randn(shape), 0.8), path.time_at(log_grid(25, 0.7, 1.0))
     x = torch.randn(5, *shape)
     want = oracle.log_prob(x, grid[-1:].expand(5), path)
     for trace in (exact_trace, hutchinson_trace(rademacher(x)))[shape != (2,) :]:
         prior = true_prior(oracle, path, grid[:1])
         got = log_likelihood(oracle.denoiser(path), x, path, grid, trace=trace, prior_log_prob=prior)
-        assert torch.allclose(got, want, rtol=0, atol=1e-9)
+        assert torch.allclose(got, want, rtol=0, atol=2e-8)
 
 
 @by_path
 def test_mixture_density(path):
-    oracle, grid, x = mixture(), inner(path, 50), torch.randn(20, 2)
+    oracle, grid, x = mixture(), inner(path, 32), torch.randn(20, 2)
     got = log_likelihood(oracle.denoiser(path), x, path, grid, prior_log_prob=true_prior(oracle, path, grid[:1]))
-    assert torch.allclose(got, oracle.log_prob(x, grid[-1:].expand(20), path), rtol=0, atol=1e-5)
+    assert torch.allclose(got, oracle.log_prob(x, grid[-1:].expand(20), path), rtol=0, atol=6e-5)
 
 
 def test_default_prior_is_normal_and_misses_by_what_the_data_adds():
     """N(0, 80²) for N(m, s² + 80²): the difference of the two at the noise end, and little."""
-    oracle, x, grid = gaussian(torch.tensor([0.3, -0.6]), 0.8), torch.randn(6, 2), log_grid(60)
+    oracle, x, grid = gaussian(torch.tensor([0.3, -0.6]), 0.8), torch.randn(6, 2), log_grid(40)
     prior = true_prior(oracle, VE(), grid[:1])
     got = log_likelihood(oracle.denoiser(VE()), x, VE(), grid)
     exact = log_likelihood(oracle.denoiser(VE()), x, VE(), grid, prior_log_prob=prior)
@@ -71,12 +71,12 @@ def test_the_density_integrates_to_one():
 
 @by_path
 def test_either_order_of_the_grid_and_any_step(path):
-    oracle, grid, x = mixture(), inner(path, 30), torch.randn(4, 2)
+    oracle, grid, x = mixture(), inner(path, 14), torch.randn(4, 2)
     prior = true_prior(oracle, path, grid[:1])
     fine = log_likelihood(oracle.denoiser(path), x, path, grid, prior_log_prob=prior)
     assert torch.equal(log_likelihood(oracle.denoiser(path), x, path, grid.flip(0), prior_log_prob=prior), fine)
     heun = log_likelihood(oracle.denoiser(path), x, path, grid, prior_log_prob=prior, step=heun_step)
-    assert 0 < (heun - fine).abs().max() < 0.02
+    assert 0 < (heun - fine).abs().max() < 0.1
 
 
 @by_shape

@@ -8,7 +8,8 @@ import torch
 from gauntlet import PATHS, SHAPES, mixture, name
 from reference import problem, rms, uneven_grid
 
-from minicm.multistep import adams_bashforth, dpm_solver_2m, exponential_adams
+from minicm.evaluation import CountCalls
+from minicm.multistep import adams_bashforth, dpm_solver_2m, exponential_adams, scale_grid
 from minicm.oracles import GaussianMixture
 from minicm.paths import VE, Linear, TrigFlow, transport
 from minicm.shapes import like
@@ -175,21 +176,57 @@ def eight_gaussians():
     return GaussianMixture(0.7 * torch.stack([angle.cos(), angle.sin()], 1), torch.full((8,), 0.035))
 
 
-def test_exponential_adams_beats_the_others_on_eight_gaussians():
+@pytest.fixture(scope="module")
+def on_ve():
+    """Eight Gaussians on VE: the denoiser, noise, and where RK4 takes it in 400 steps of ln t."""
+    denoise = eight_gaussians().denoiser(VE())
+    x = 80 * torch.randn(200, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    field = in_log_nsr(probability_flow(denoise, VE()), VE())
+    return denoise, x, integrate(field, x, log_grid(400).log(), rk4_step)
+
+
+BEST_OF_OTHERS = {5: 7.6e-2, 10: 2.9e-2, 18: 8.2e-3, 40: 2.5e-3, 80: 5.1e-4, 160: 1.9e-5}  # evaluations -> RMS
+
+
+@pytest.mark.parametrize("grid", [log_grid, scale_grid])
+def test_exponential_adams_beats_the_others_on_eight_gaussians(on_ve, grid):
     """RMS error at .002 against evaluations: at most the best that other solvers reach at each budget."""
-    denoise, x, calls = eight_gaussians().denoiser(VE()), 80 * torch.randn(200, 2), []
+    denoise, x, exact = on_ve
+    for evaluations, best in BEST_OF_OTHERS.items():
+        counted = CountCalls(denoise)
+        found = exponential_adams(counted, x, grid(evaluations), VE())
+        assert (found - exact).square().sum(1).mean().sqrt() < best and counted.calls == evaluations
 
-    def counted(x, t):
-        calls.append(t)
-        return denoise(x, t)
 
-    velocity = in_log_nsr(probability_flow(denoise, VE()), VE())
-    exact = integrate(velocity, x, log_grid(400).log(), rk4_step)
-    for evaluations, best in ((5, 7.6e-2), (10, 2.9e-2), (18, 8.2e-3), (40, 2.5e-3), (80, 5.1e-4), (160, 1.9e-5)):
-        calls.clear()
-        error = (exponential_adams(counted, x, log_grid(evaluations), VE()) - exact).square().sum(1).mean().sqrt()
-        assert error < best
-        assert len(calls) == evaluations
+def test_steps_between_the_scales_of_the_data_halve_the_error(on_ve):
+    denoise, x, exact = on_ve
+    for n in (20, 40, 80):
+        by_scale, by_log = (rms(exponential_adams(denoise, x, g(n), VE()), exact) for g in (scale_grid, log_grid))
+        assert by_scale < 0.6 * by_log
+
+
+def test_the_scale_grid_is_even_in_its_variable_and_a_log_grid_in_the_limit():
+    grid = scale_grid(12, 0.01, 50.0, low=0.1, high=3.0)
+    steps = torch.log((grid + 3) / (grid + 0.1)).diff()
+    assert torch.allclose(steps, steps.mean(), rtol=1e-10, atol=0) and steps[0] > 0
+    assert grid[0] == 50 and grid[-1] == 0.01 and grid.dtype == torch.float64
+    assert torch.allclose(scale_grid(12, 0.01, 50.0, low=0, high=1e9), log_grid(12, 0.01, 50.0), rtol=1e-5, atol=0)
+
+
+def test_ddim_steps_even_in_the_angle_do_equal_harm_on_a_gaussian():
+    """The density of `scale_grid` comes from this: on N(0, s² I) the least error of order 1 is at even arctan(t/s).
+
+    What DDIM loses of the spread from t to s' is (s² + t s')/√((s² + t²)(s² + s'²)) = cos(θ − θ'), θ = arctan(t/s).
+    """
+    s, x = 0.5, torch.ones(1, 1)
+    denoise = GaussianMixture(torch.zeros(1, 1), torch.tensor([s])).denoiser(VE())
+    velocity = probability_flow(denoise, VE())
+    theta = torch.linspace(math.atan(80 / s), math.atan(0.002 / s), 9)
+    even = s * theta.tan()
+    exact = math.sqrt((s**2 + even[-1] ** 2) / (s**2 + even[0] ** 2))
+    lost = [integrate(velocity, x, g, euler_step).item() / exact for g in (even, log_grid(8), scale_grid(8))]
+    assert lost[0] == pytest.approx(math.cos(theta[0] - theta[1]) ** 8, abs=1e-12)
+    assert 1 > lost[0] > lost[2] > lost[1]
 
 
 @by_solver
@@ -213,6 +250,8 @@ def test_one_evaluation_a_step_and_the_callers_dtype(solver):
         (lambda x: exponential_adams(lambda x, t: x, x, log_grid(4), VE(), order=1), r"order in 2\.\.6, got 1"),
         (lambda x: exponential_adams(lambda x, t: x, x, log_grid(4), VE(), scale=0.0), "scale > 0"),
         (lambda x: exponential_adams(lambda x, t: x, x, log_grid(4), TrigFlow()), "times of TrigFlow"),
+        (lambda x: scale_grid(5, low=1.0, high=0.5), "0 <= low < high"),
+        (lambda x: scale_grid(0), "num_steps >= 1"),
         (lambda x: dpm_solver_2m(lambda x, t: x, x, torch.tensor([1.0, 2.0, 1.5]), VE()), "strictly decreasing"),
         (lambda x: dpm_solver_2m(lambda x, t: x, x, torch.tensor([100.0, 1.0]), VE()), "times of VE"),
     ],

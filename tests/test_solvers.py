@@ -52,7 +52,7 @@ class Counted:
 @by_step
 def test_order_of_convergence(path, step):
     velocity, x, exact = problem(path)
-    errors = [rms(integrate(velocity, x, inner_grid(path, n), step_named(step, path)), exact) for n in (32, 128)]
+    errors = [rms(integrate(velocity, x, inner_grid(path, n), step_named(step, path)), exact) for n in (24, 96)]
     slope = math.log2(errors[0] / errors[1]) / 2
     assert slope == pytest.approx(STEPS[step][0], abs=0.2)
 
@@ -172,9 +172,9 @@ def test_log_nsr_is_the_same_flow_in_another_time(path):
 def test_rk4_follows_the_quantile_map():
     line = Mixture1D(torch.tensor([-0.8, 0.5]), torch.tensor([0.2, 0.1]), torch.tensor([0.4, 0.6]))
     x = 80 * torch.linspace(-2, 2, 21)[:, None]
-    got = integrate(in_log_nsr(probability_flow(line.denoiser(VE()), VE()), VE()), x, log_grid(500).log(), rk4_step)
+    got = integrate(in_log_nsr(probability_flow(line.denoiser(VE()), VE()), VE()), x, log_grid(250).log(), rk4_step)
     exact = line.flow(VE())(x, torch.full((21,), 80.0), torch.full((21,), 0.002))
-    assert torch.allclose(got, exact, rtol=0, atol=1e-8)
+    assert torch.allclose(got, exact, rtol=0, atol=2e-7)
 
 
 def test_trajectory_holds_every_state_and_ends_with_integrate():

@@ -1,0 +1,64 @@
+"""The stored U-Net of 8 x 8 digits: a consistency model trained by experiments/digits_ect.py, judged and made small.
+
+    python experiments/digits_unet.py digits_unet_ect
+
+trains for ITERATIONS updates, in runs/digits_unet_ect, and writes data/digits_unet_ect.safetensors in float16, with the
+command, the experiment and the measured quality inside.  `minicm sample`, `evaluate` and `edit` take the file as it is.
+"""
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from minicm.__main__ import main as minicm
+from minicm.checkpoints import save_weights
+from minicm.commands.drawing import Drawing, loaded
+from minicm.evaluation import DigitsQuality, evaluate_digits
+from minicm.runner import load_run
+
+FOLDER = Path(__file__).resolve().parent.parent / "data"
+ITERATIONS = 1600
+NAMES = {"digits_unet_ect": "experiments/digits_ect.py"}
+SETS = 5  # of 898 samples
+
+
+def quality(drawing: Drawing, steps: int, sets: int = SETS) -> DigitsQuality:
+    return evaluate_digits(drawing.draw(sets * 898, steps, 0))
+
+
+def store(name: str, run: Path) -> Path:
+    """Write the file of the run's averaged weights; it is read again and judged as it is, in float16."""
+    config, model = load_run(run)
+    file = FOLDER / f"{name}.safetensors"
+    note = {
+        "command": f"python experiments/digits_unet.py {name}",
+        "experiment": NAMES[name],
+        "fields": json.dumps(asdict(config)),
+    }
+    save_weights(model.half(), file, note)
+    for steps in (1, 2):
+        found = quality(loaded(str(file), "cpu"), steps)
+        note |= {f"over_floor_{steps}": f"{found.over_floor:.2f}", f"copies_{steps}": f"{found.copies:.3f}"}
+        print(f"{steps} evaluations: {found.over_floor:.2f} floors, {found}")
+    save_weights(model.half(), file, note)
+    return file
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--run", type=Path, help="a run that is there already, instead of training")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    run = options.run or Path("runs") / options.name
+    if options.run is None:
+        minicm(["train", NAMES[options.name], "--out", str(run), "--iterations", str(ITERATIONS)])
+    file = store(options.name, run)
+    print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,166 @@
+"""A trained model of pictures, and how to draw with it in so many steps; what sample, evaluate and edit begin with."""
+
+import argparse
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..checkpoints import load_weights
+from ..command import Parser
+from ..experiment import Pictures, load_experiment
+from ..hardware import Hardware, placed
+from ..run_folder import load_run, run_experiment
+from ..rungs import PATH, few_steps, solved
+from ..seeds import fold
+
+__all__ = ["Drawing", "add_common", "consistent", "level_times", "loaded", "positive"]
+
+_BATCH = 256  # pictures at once
+_LOWEST = 0.1  # noise-to-signal ratio of the last of many steps
+
+Draw = Callable[[nn.Module, int, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A model on its device, what it draws, and the configuration it was trained with."""
+
+    model: nn.Module
+    pictures: Pictures
+    config: Hardware
+    source: str
+
+    @property
+    def device(self) -> torch.device:
+        """That of the model."""
+        return next(self.model.parameters()).device
+
+    @property
+    def usual_steps(self) -> int:
+        """1 for a consistency model; for a diffusion model the evaluations of its experiment."""
+        return 1 if consistent(self.config) else self.config.evaluations
+
+    def labels(self, number: int, asked: list[int], seed: int) -> Tensor | None:
+        """Labels (number,): those asked for, over and over, or drawn uniformly; None for a model without labels.
+
+        Raises ValueError for labels that the model does not know.
+        """
+        classes = self.pictures.classes
+        if not classes:
+            if asked:
+                raise ValueError(f"expected no --labels, {self.source} was trained without, got {asked}")
+            return None
+        if any(not 0 <= label < classes for label in asked):
+            raise ValueError(f"expected --labels from 0 to {classes - 1}, got {', '.join(map(str, asked))}")
+        if asked:
+            return torch.tensor(asked).repeat(number // len(asked) + 1)[:number]
+        return torch.randint(classes, (number,), generator=torch.Generator().manual_seed(fold(seed, 0)))
+
+    @torch.no_grad()
+    def draw(self, number: int, steps: int, seed: int, labels: Tensor | None = None) -> Tensor:
+        """Samples (number, C, H, W), data units, on the CPU, in so many evaluations each; a function of its arguments.
+
+        Raises ValueError for steps < 1, or when the experiment does not say what kind of model it trains.
+        """
+        draw, parts = self._draw(steps), []
+        for k, start in enumerate(range(0, number, _BATCH)):
+            generator = torch.Generator(self.device).manual_seed(fold(seed, 1, k))
+            told = None if labels is None else labels[start : start + _BATCH].to(self.device)
+            model = self.model if told is None else self.model.given(told)
+            parts.append(draw(model, min(_BATCH, number - start), generator).cpu())
+        return torch.cat(parts)
+
+    def _draw(self, steps: int) -> Draw:
+        shape = self.pictures.shape
+        if steps < 1:
+            raise ValueError(f"expected --steps >= 1, got {steps}")
+        if consistent(self.config):
+            return few_steps(shape, *level_times(steps, self.config.middle)[1:])
+        return solved(shape, steps) if steps > 1 else few_steps(shape)
+
+
+def consistent(config: Hardware) -> bool:
+    """Whether the model is a consistency model: its experiment has `middle`, that of a diffusion model `evaluations`.
+
+    Raises ValueError for an experiment with neither.
+    """
+    if hasattr(config, "middle"):
+        return True
+    if hasattr(config, "evaluations"):
+        return False
+    raise ValueError(
+        "expected an experiment whose Config has `middle`, the second level of a consistency model, or "
+        "`evaluations`, of a diffusion model; found neither"
+    )
+
+
+def level_times(steps: int, middle: float) -> list[float]:
+    """The times that few-step sampling jumps from: t_max, then `middle`, then noise-to-signal ratios down to .1."""
+    if steps == 1:
+        return [PATH.t_max]
+    top = PATH.nsr(torch.tensor(middle, dtype=torch.float64)).item()
+    bottom = min(_LOWEST, top / 2)
+    ratios = torch.logspace(0, 1, steps - 1, base=bottom / top, dtype=torch.float64) * top
+    return [PATH.t_max, *PATH.time_at(ratios).tolist()]
+
+
+def loaded(source: str, device: str) -> Drawing:
+    """The model of a run's folder, of a file in it, or of a stored file that names its experiment.
+
+    Raises OSError or ValueError, one line, for anything else, and for a device that this computer lacks.
+    """
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"expected a run's folder or a file of weights, found no {path}")
+    lone = path.suffix == ".safetensors" and not (path.parent / "config.json").exists()
+    if lone:
+        config, model, pictures = _stored(path)
+    else:
+        folder = path if path.is_dir() else path.parent
+        weights = path.stem if path.suffix == ".safetensors" else "ema10"
+        experiment, _ = run_experiment(folder)
+        config, model = load_run(folder, weights)
+        pictures = experiment.pictures(config)
+    config = replace(config, device=device)
+    return Drawing(placed(model, config).eval(), pictures, config, source)
+
+
+def _stored(path: Path) -> tuple[Hardware, nn.Module, Pictures]:
+    """From the file's own metadata: the experiment, and the fields of its configuration as JSON."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            note = file.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"expected weights in safetensors format in {path}, got {error}") from None
+    if "experiment" not in note or "fields" not in note:
+        raise ValueError(f"expected {path} in the folder of its run, or with its experiment inside; found neither")
+    name = Path(note["experiment"])
+    beside = path.resolve().parent.parent / name  # the repository's folder, wherever the command is given
+    experiment = load_experiment(name if name.is_file() else beside)
+    config = experiment.config_from(json.loads(note["fields"]))
+    model = experiment.new_model(config)
+    load_weights(model, path)
+    return config, model.eval().requires_grad_(False), experiment.pictures(config)
+
+
+def add_common(parser: Parser, *, number: int | None) -> None:
+    """Add what all three commands take: the model, --number, --seed and --device."""
+    parser.add_argument(
+        "source", metavar="RUN", help="a run's folder, or a file of weights such as RUN/ema05.safetensors"
+    )
+    parser.add_argument("--number", type=positive, default=number, metavar="N", help="of pictures")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (auto)")
+
+
+def positive(text: str) -> int:
+    """The whole number >= 1 that an option gives."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)

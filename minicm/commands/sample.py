@@ -1,0 +1,48 @@
+"""`minicm sample`: pictures drawn with a trained model, as one PNG, a folder of PNGs, or arrays in an npz file."""
+
+import argparse
+from pathlib import Path
+
+from ..command import Parser
+from .drawing import add_common, loaded, positive
+from .writing import check_target, to_bytes, write_folder, write_grid, write_npz
+
+__all__ = ["main"]
+
+
+def main(argv: list[str]) -> None:
+    """Draw, write, and say where."""
+    options = _options(argv)
+    target = Path(options.out)
+    check_target(target)
+    drawing = loaded(options.source, options.device)
+    steps = options.steps or drawing.usual_steps
+    labels = drawing.labels(options.number, options.labels, options.seed)
+    x = drawing.draw(options.number, steps, options.seed, labels)
+    pictures = to_bytes(x, drawing.pictures.to_unit)
+    if target.suffix == ".png":
+        write_grid(pictures / 255, target, options.columns)
+    elif target.suffix == ".npz":
+        write_npz(pictures, labels, target)
+    else:
+        write_folder(pictures, target)
+    print(f"wrote {len(x)} pictures, {steps} evaluation{'s' * (steps > 1)} each, to {target}")
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = Parser(prog="minicm sample", description="Draw pictures with a trained model.")
+    add_common(parser, number=64)
+    parser.add_argument(
+        "--steps", type=positive, metavar="N", help="evaluations a picture; 1, or those of the experiment"
+    )
+    parser.add_argument("--labels", type=_labels, default=[], metavar="K,K", help="classes; drawn at random by default")
+    parser.add_argument("--columns", type=positive, default=8, metavar="N", help="of a PNG (8)")
+    parser.add_argument("--out", default="out/samples.png", metavar="FILE", help="NAME.png, NAME.npz, or a new folder")
+    return parser.parse_args(argv)
+
+
+def _labels(text: str) -> list[int]:
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 3 or 0,1,2, got {text!r}")
+    return [int(part) for part in parts]

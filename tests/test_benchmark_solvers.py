@@ -1,0 +1,195 @@
+"""The benchmark of solvers: its rows, its mixtures, what it refuses, and the orders of the samplers written anew."""
+
+import importlib
+import json
+import math
+import sys
+import types
+
+import pytest
+import torch
+from gauntlet import mixture as small_mixture
+
+from benchmarks import peers, solvers
+from benchmarks.mixtures import MIXTURES, mixture, overall_std
+from benchmarks.peers import published
+from minicm.adaptive import adaptive
+from minicm.evaluation import CountCalls
+from minicm.paths import VE
+from minicm.solvers import heun_step, in_log_nsr, integrate, probability_flow
+from minicm.times import log_grid
+
+FIELDS = {"solver", "grid", "data", "evaluations", "rms", "median", "origin"}
+TWO = {"weights": [1, 3], "means": [[-1.0, 0.0], [0.5, 0.2]], "stds": [0.1, 0.3]}
+
+
+def write(folder, content):
+    path = folder / "two.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return str(path)
+
+
+def test_a_tiny_run_on_a_mixture_of_ones_own(tmp_path, capsys):
+    out = tmp_path / "new" / "rows.json"
+    arguments = ["--data", write(tmp_path, TWO), "--budgets", "12,6", "--trajectories", "50", "--json", str(out)]
+    assert solvers.command(arguments) == 0
+    found = json.loads(out.read_text())
+    rows, text = found["rows"], capsys.readouterr().out
+    assert set(found["machine"]) >= {"processor", "date"}
+    assert all(set(row) == FIELDS and row["data"] == "two" for row in rows)
+    assert all(0 < row["rms"] < math.inf and row["evaluations"] >= 1 for row in rows)
+    exact = {(row["solver"], row["grid"], row["evaluations"]) for row in rows if row["origin"] != "torchdiffeq"}
+    for solver, grid, evaluations in exact:
+        first = 4 if "RK4" in solver else 6
+        assert evaluations in (first, 12) and {(solver, grid, first), (solver, grid, 12)} <= exact
+    for name in ("Euler (DDIM)", "Heun", "RK4", "LMS", "UniPC-2", "exponential Adams 4", "dopri8"):
+        assert name in {row["solver"] for row in rows}
+    assert "ours at or below the pool:" in text and "exponential Adams" in text
+
+
+def test_the_rows_errors_are_those_of_the_solver():
+    """rms = √ mean |x − x*|², the norm of the whole sample."""
+    law = small_mixture()
+    course = solvers.Course("small", law, 40)
+    heun = solvers.Contender("Heun", "published", solvers.by_steps(heun_step), ("log",), 2)
+    course.run(heun, [11, 20, 21])  # 20 and 21 are the same ten steps
+    assert [row["evaluations"] for row in course.rows] == [10, 20]
+    denoise = law.denoiser(VE())
+    by_hand = integrate(probability_flow(denoise, VE()), course.x, log_grid(10), heun_step)
+    away = by_hand - course.end
+    assert course.rows[1]["rms"] == pytest.approx(math.sqrt((away**2).sum() / 40), rel=1e-12)
+
+
+def test_the_verdict_takes_the_best_within_each_budget():
+    def row(solver, grid, evaluations, rms, origin):
+        return {"solver": solver, "grid": grid, "data": "d", "evaluations": evaluations, "rms": rms, "origin": origin}
+
+    rows = [
+        row("a", "log", 5, 0.4, "minicm"),
+        row("b", "scale", 10, 0.3, "published"),
+        row("c", "log", 4, math.nan, "published"),
+        row("c", "log", 5, 0.5, "published"),
+        row("d", "ln t", 9, 0.2, "torchdiffeq"),
+    ]
+    five, ten = solvers.verdicts(rows, [5, 10])
+    assert (five["ours"], five["pool"]) == (0.4, 0.5) and five["ours/pool"] == pytest.approx(0.8)
+    assert (ten["by"], ten["of"]) == ("b, scale", "d, ln t (torchdiffeq)")
+
+
+@pytest.mark.parametrize("name", MIXTURES)
+def test_our_mixtures_are_standardised_and_the_same_every_time(name):
+    law, again = mixture(name)[1], MIXTURES[name]()
+    assert overall_std(law) == pytest.approx(0.5) and torch.equal(law.means, again.means)
+    assert (law.weights @ law.means).abs().max() < 1e-12 and law.means.dtype == torch.float64
+    x = law.sample(20_000, torch.Generator().manual_seed(0))
+    assert x.var(0).mean().sqrt().item() == pytest.approx(0.5, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{", "expected JSON"),
+        ([1, 2], "weights, means, stds, got list"),
+        ({"means": [[0.0]], "stds": [1]}, "got the fields means, stds"),
+        ({**TWO, "colour": 1}, "exactly the fields"),
+        ({**TWO, "weights": [1, "a"]}, "two.json: "),
+        ({**TWO, "means": [[1.0, 2.0], [1.0]]}, "two.json: "),
+        ({**TWO, "means": [1.0, 2.0]}, "means of shape"),
+        ({**TWO, "stds": [0.1]}, "stds of shape"),
+        ({**TWO, "stds": [0.1, -1]}, "stds >= 0"),
+        ({**TWO, "weights": [0, 1]}, "weights > 0"),
+        ({**TWO, "means": [[math.nan, 0], [0, 0]]}, "finite means"),
+    ],
+)
+def test_bad_files_are_refused_in_one_line(content, words, tmp_path, capsys):
+    assert solvers.report(solvers.command, ["--data", write(tmp_path, content)]) == 2
+    printed = capsys.readouterr()
+    assert words in printed.err and printed.err.count("\n") == 1 and printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data", "g9"], "data among g8"),
+        (["--data", "missing.json"], "No such file"),
+        (["--budgets", "5,x"], "positive integers"),
+        (["--budgets", "0"], "positive integers"),
+        (["--trajectories", "10,20"], "one number"),
+        (["--sets", "g8"], "unrecognized"),
+    ],
+)
+def test_wrong_options_are_refused_in_one_line(arguments, words, capsys):
+    assert solvers.report(solvers.command, arguments) == 2
+    printed = capsys.readouterr().err
+    assert words in printed and printed.count("\n") == 1
+
+
+@pytest.fixture(scope="module")
+def inner():
+    """The mixture between the noise levels 5 and .1: denoiser, 16 states, their ends."""
+    denoise = small_mixture().denoiser(VE())
+    x = 5 * torch.randn(16, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    field = in_log_nsr(probability_flow(denoise, VE()), VE())
+    ends = math.log(5), math.log(0.1)
+    return denoise, x, adaptive(field, x, *ends, rtol=1e-12, atol=1e-12, method="dopri8")
+
+
+@pytest.mark.parametrize(
+    ("solve", "order"),
+    [
+        (published.lms, 3.8),
+        (published.dpm_solver_pp_3m, 2),  # as published, the last term is half of what order 3 needs
+        (published.unipc(1), 1.9),
+        (published.unipc(2), 2.8),
+        (published.unipc(3), 3.8),
+        (published.deis, 3.8),
+        (published.dpm_solver_2, 1.9),
+        (published.dpm_fast, 2),  # one step of order 1 at the end
+    ],
+)
+def test_the_published_samplers_have_their_orders(solve, order, inner):
+    denoise, x, exact = inner
+    tiny = torch.linspace(-9, -0.05, 40)  # so that the lower orders of the first steps act on tiny ones
+    errors = []
+    for n in (60, 240):
+        times = log_grid(n, 0.1, 5.0)
+        if solve is not published.dpm_fast:  # it makes its own
+            times = torch.cat([times[:1], times[0] + (times[1] - times[0]) * tiny.exp(), times[1:]])
+        errors.append((solve(denoise, x, times) - exact).norm().item())
+    assert order - 0.2 < math.log(errors[0] / errors[1], 4) < order + 1
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 9])
+def test_dpm_fast_makes_as_many_evaluations_as_it_is_given_steps(n, inner):
+    counted = CountCalls(inner[0])
+    published.dpm_fast(counted, inner[1], log_grid(n))
+    assert counted.calls == n
+
+
+def test_a_library_that_is_missing_is_named_in_one_line_and_one_that_is_there_joins(monkeypatch, inner):
+    denoise, x, _ = inner
+
+    def sample_euler(model, x, sigmas, disable=None):
+        for a, b in zip(sigmas[:-1], sigmas[1:], strict=True):
+            x = x + (b - a) * (x - model(x, a * x.new_ones([len(x)]))) / a
+        return x
+
+    names = ["euler", "heun", "dpm_2", "lms", "dpmpp_2m", "dpm_fast"]
+    sampling = types.SimpleNamespace(**{f"sample_{name}": sample_euler for name in names})
+    monkeypatch.setitem(sys.modules, "k_diffusion", types.SimpleNamespace(sampling=sampling))
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    left_out, found = peers.libraries()
+    assert [line.split(" (")[0] for line in left_out] == ["left out: diffusers"] and "\n" not in left_out[0]
+    euler = next(one for one in found if one.origin == "k-diffusion" and one.solver == "Euler")
+    ours = solvers.by_steps(solvers.euler_step)(denoise, x, log_grid(7))
+    assert torch.allclose(euler.solve(denoise, x, log_grid(7)), ours, rtol=0, atol=1e-12)
+    sys.modules.pop("benchmarks.peers.k_diffusion_solvers")
+    delattr(peers, "k_diffusion_solvers")
+
+
+def test_torchdiffeqs_fixed_steps_are_equal_steps_of_the_logarithm(inner):
+    denoise, x, exact = inner
+    module = importlib.import_module("benchmarks.peers.torchdiffeq_solvers")
+    counted = CountCalls(denoise)
+    found = module.fixed("rk4")(counted, x, log_grid(40, 0.1, 5.0))
+    assert counted.calls == 160 and (found - exact).norm() < 1e-4 * exact.norm()
