@@ -3,15 +3,19 @@
     python benchmarks/arena.py --methods scd,meanflow --data g8,moons --seconds 60 --seeds 0,1,2 --json FILE
 
 A method that needs a diffusion model (a teacher, or weights to start from) pays for it out of the same budget, and so
-does one that needs pairs.  The settings are those of minicm.recipes and minicm.contenders, the same for every data
-set.  Only measuring is free.
+does one that needs pairs.  All methods of one data set and seed start from the same one, so that they differ in what
+they make of it.  The settings are those of minicm.recipes and minicm.contenders, the same for every data set.  Only
+measuring is free.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -114,22 +118,31 @@ def within(make: Make, seconds: float) -> tuple[nn.Module, int, float]:
     return make(updates).train(), updates, cost
 
 
-def trained(method: Method, sampler: Sampler, seconds: float, seed: int) -> tuple[nn.Module, int, float]:
-    """The model after the budget, the updates of its own loss, and the seconds that one takes."""
-    teacher = None
-    if method.from_teacher:
-        teacher, *_ = within(lambda n: diffusion_run(sampler, n, seed), TEACHER_SHARE * seconds)
-    share = (1 - TEACHER_SHARE) * seconds if method.from_teacher else seconds
+@lru_cache(maxsize=8)
+def common_teacher(sampler: Sampler, seconds: float, seed: int) -> tuple[nn.Module, float]:
+    """The diffusion model that all methods of one data set and seed start from, and the seconds it took."""
     begun = time.process_time()
-    make = method.prepare(sampler, teacher, seed + 1 if method.from_teacher else seed)
-    return within(make, share - (time.process_time() - begun))
+    teacher, *_ = within(lambda n: diffusion_run(sampler, n, seed), seconds)
+    return teacher, time.process_time() - begun
+
+
+def trained(method: Method, sampler: Sampler, seconds: float, seed: int) -> tuple[nn.Module, int, float, float]:
+    """The model after the budget, the updates of its own loss, the seconds that one takes, and those of everything."""
+    teacher, paid = common_teacher(sampler, TEACHER_SHARE * seconds, seed) if method.from_teacher else (None, 0.0)
+    begun = time.process_time()
+    make = method.prepare(sampler, deepcopy(teacher), seed + 1 if method.from_teacher else seed)
+    model, steps, cost = within(make, seconds - paid - (time.process_time() - begun))
+    return model, steps, cost, paid + time.process_time() - begun
 
 
 def rows_of(name: str, data: str, yardstick: Yardstick, seconds: float, seed: int) -> list[dict[str, object]]:
-    """One row for each number of evaluations."""
-    method, start = METHODS[name], time.process_time()
-    model, steps, cost = trained(method, toy(data), seconds, seed)
-    spent = time.process_time() - start
+    """One row for each number of evaluations; a run that broke off has a row without numbers."""
+    method = METHODS[name]
+    try:
+        model, steps, cost, spent = trained(method, toy(data), seconds, seed)
+    except FloatingPointError as error:  # the others go on
+        print(f"{name} on {data}, seed {seed}: {error}")
+        return [{**dict.fromkeys(COLUMNS), "method": name, "data": data, "seed": seed, "failure": "diverged"}]
     rows = []
     for evaluations in c.LEVELS:
         generator = torch.Generator().manual_seed(1000 + seed)
@@ -187,11 +200,16 @@ def choice(text: str, allowed: Mapping[str, object], name: str) -> list[str]:
     return chosen
 
 
+def stored_rows(file: str | None) -> list[dict[str, object]]:
+    """What the file holds already; nothing if there is none."""
+    return json.loads(Path(file).read_text("utf-8"))["rows"] if file and Path(file).exists() else []
+
+
 def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> None:
     """Every method on every set with every seed; the JSON file is written anew after each run."""
     torch.set_num_threads(1)
     print(machine())
-    rows: list[dict[str, object]] = []
+    rows = stored_rows(options.json)
     for data in options.data.split(","):
         sampler = toy(data)
         mixture = eight_gaussians_mixture() if sampler is eight_gaussians else None
@@ -203,6 +221,7 @@ def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> 
             for seed in map(int, options.seeds.split(",")):
                 new = rows_of(name, data, yardstick, options.seconds, seed)
                 print_table(new, columns)
+                rows = [row for row in rows if (row["method"], row["data"], row["seed"]) != (name, data, seed)]
                 rows += [{column: row[column] for column in columns} for row in new]
                 write_json(options.json, rows)  # after each run: a long benchmark may be stopped
 

@@ -159,7 +159,7 @@ class Ruler:
 
 def test_quality_writes_the_rows_it_always_wrote_and_the_arena_adds_to_them(tmp_path, monkeypatch):
     model = new_model(0)
-    monkeypatch.setattr(arena, "trained", lambda method, sampler, seconds, seed: (model, 7, 0.002))
+    monkeypatch.setattr(arena, "trained", lambda method, sampler, seconds, seed: (model, 7, 0.002, 1.0))
     monkeypatch.setattr(arena, "Yardstick", Ruler)
     written = {}
     for program in (quality, arena):
@@ -182,16 +182,59 @@ def test_a_method_nobody_knows_is_refused_with_those_there_are():
 
 
 def test_the_budget_is_shared_with_the_teacher_and_the_pairs(monkeypatch):
-    """What `prepare` does is taken off the student's time."""
+    """What `prepare` does is taken off the student's time; a second method gets the first one's teacher, at its price."""
     clock, asked = [0.0], []
-    monkeypatch.setattr(arena.time, "process_time", lambda: clock[0])
-    monkeypatch.setattr(arena, "within", lambda make, seconds: asked.append(seconds) or (new_model(0), 5, 0.1))
+
+    def within(make, seconds):
+        asked.append(seconds)
+        clock[0] += seconds + 1.0  # every run takes a second more than it was given
+        return new_model(0), 5, 0.1
 
     def prepare(sampler, teacher, seed):
         clock[0] += 3.0
         return lambda n: diffusion_run(sampler, n, seed)
 
-    arena.trained(arena.Method(prepare), moons, 60.0, 0)
-    assert asked == [pytest.approx(21.0), pytest.approx(36.0)]
-    arena.trained(arena.Method(prepare, from_teacher=False), moons, 60.0, 0)
-    assert asked[2:] == [pytest.approx(57.0)] and math.isclose(clock[0], 6.0)
+    monkeypatch.setattr(arena.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr(arena, "within", within)
+    arena.common_teacher.cache_clear()
+    *_, spent = arena.trained(arena.Method(prepare), moons, 60.0, 0)
+    assert asked == [pytest.approx(21.0), pytest.approx(35.0)] and spent == pytest.approx(61.0)
+    *_, again = arena.trained(arena.Method(prepare), moons, 60.0, 0)
+    assert asked[2:] == [pytest.approx(35.0)] and again == pytest.approx(61.0)
+    *_, alone = arena.trained(arena.Method(prepare, from_teacher=False), moons, 60.0, 0)
+    assert asked[3:] == [pytest.approx(57.0)] and alone == pytest.approx(61.0)
+    arena.common_teacher.cache_clear()
+
+
+def test_methods_of_one_seed_start_from_one_teacher_that_none_of_them_changes(monkeypatch):
+    seen = []
+
+    def prepare(sampler, teacher, seed):
+        with torch.no_grad():
+            seen.append(torch.cat([p.flatten().clone() for p in teacher.parameters()]))
+            for p in teacher.parameters():
+                p.zero_()
+        return lambda n: diffusion_run(sampler, 2, seed)
+
+    monkeypatch.setattr(arena, "within", lambda make, seconds: (make(2).train(), 2, 0.1))
+    arena.common_teacher.cache_clear()
+    for _ in range(2):
+        arena.trained(arena.Method(prepare), moons, 5.0, 0)
+    assert torch.equal(*seen) and seen[0].abs().max() > 0
+    arena.common_teacher.cache_clear()
+
+
+def test_rows_in_the_file_stay_and_a_run_that_diverged_says_so(tmp_path, monkeypatch):
+    file = tmp_path / "rows.json"
+    old = [{"method": m, "data": "g8", "seed": 0, "steps": 3} for m in ("cd", "scd")]
+    file.write_text(json.dumps({"machine": {}, "rows": old}))
+
+    def broken(*arguments):
+        raise FloatingPointError("loss is nan and its gradient norm nan at iteration 4")
+
+    monkeypatch.setattr(arena, "trained", broken)
+    monkeypatch.setattr(arena, "Yardstick", Ruler)
+    monkeypatch.setattr("sys.argv", ["x", "--methods", "scd", "--data", "g8", "--seeds", "0", "--json", str(file)])
+    arena.main()
+    kept, new = json.loads(file.read_text())["rows"]
+    assert kept == old[0] and new["method"] == "scd" and new["failure"] == "diverged" and new["steps"] is None

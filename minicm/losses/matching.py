@@ -77,7 +77,7 @@ def generate(model: Denoiser, x0: Tensor, levels: Tensor, path: Path, generator:
     """
     t = levels.to(x0.device)[torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)]
     eps = torch.empty_like(x0).normal_(generator=generator)
-    at_end = like(t >= path.t_max, x0) > 0
+    at_end = like((t >= path.t_max).to(t.dtype), x0) > 0
     return model(torch.where(at_end, like(path.sigma(t), x0) * eps, path.mix(x0, eps, t)), t)
 
 

@@ -26,7 +26,7 @@ def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoi
         above = t > boundary
         if above.all():
             return model(x, t)
-        return torch.where(like(above, x) > 0, model(x, t), first(x, t)) if above.any() else first(x, t)
+        return torch.where(like(above.to(t.dtype), x) > 0, model(x, t), first(x, t)) if above.any() else first(x, t)
 
     return joined
 
