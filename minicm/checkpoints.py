@@ -4,6 +4,7 @@ A file is written under a temporary name, flushed to the disk and renamed: a rea
 A checkpoint is one file because of that: between two renames a crash could pair new weights with old moments.
 """
 
+import errno
 import io
 import os
 import pickle
@@ -15,7 +16,7 @@ from typing import Any, BinaryIO, Protocol
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Stateful", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights"]
+__all__ = ["Stateful", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights", "write_whole"]
 
 _FORMAT = "minicm checkpoint 1"
 
@@ -38,7 +39,7 @@ def save_weights(model: nn.Module, path: str | os.PathLike, metadata: Mapping[st
     from safetensors.torch import save
 
     tensors = {name: t.detach().cpu().clone().contiguous() for name, t in model.state_dict().items()}  # unties, too
-    _write(Path(path), save(tensors, {str(k): str(v) for k, v in (metadata or {}).items()}))
+    write_whole(Path(path), save(tensors, {str(k): str(v) for k, v in (metadata or {}).items()}))
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, str]:
@@ -86,7 +87,7 @@ def save_checkpoint(
     buffer = io.BytesIO()
     torch.save(state, buffer)
     _load(buffer, f"what would be written to {path}")  # a file that cannot be read must not replace one that can
-    _write(Path(path), buffer.getbuffer())
+    write_whole(Path(path), buffer.getbuffer())
 
 
 def load_checkpoint(
@@ -127,8 +128,11 @@ def _parts(
     return parts | dict(extras or {})
 
 
-def _write(path: Path, data: bytes | memoryview) -> None:
-    """Put data into the file at once: a reader, or a crash at any moment, sees the old content or all of the new."""
+def write_whole(path: Path, data: bytes | memoryview) -> None:
+    """Put data into the file at once: a reader, or a crash at any moment, sees the old content or all of the new.
+
+    Folders on the way are made.  Raises OSError, one line, when the file cannot be written; the old one then stays.
+    """
     part = path.with_name(path.name + ".part")  # in the same folder, where a rename is atomic; reused after a crash
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -145,7 +149,8 @@ def _write(path: Path, data: bytes | memoryview) -> None:
     except OSError as error:
         in_the_way = isinstance(error, FileExistsError)  # only mkdir says so
         reason = "a file is where its folder should be" if in_the_way else error.strerror or _one_line(error)
-        raise OSError(f"cannot write {path}: {reason}; choose a folder that can be written") from error
+        room = "make room there, or " if error.errno == errno.ENOSPC else ""
+        raise OSError(f"cannot write {path}: {reason}; {room}choose a folder that can be written") from error
 
 
 def _sync_folder(folder: Path) -> None:

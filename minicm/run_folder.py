@@ -10,6 +10,8 @@ samples/00001000.png  drawn after 1000 updates by ema10, always from the same no
 lock                  held while a process writes here
 """
 
+import errno
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checkpoints import load_weights
+from .checkpoints import load_weights, write_whole
 from .experiment import Experiment, load_experiment
 from .hardware import Hardware
 from .precond import Preconditioned
@@ -83,7 +85,7 @@ def write_config(folder: Path, experiment: Experiment, config: Hardware) -> None
     """Write config.json."""
     versions = {name: version(name) for name in ("minicm", "torch")}
     content = {"experiment": experiment.path.as_posix(), "fields": asdict(config), "versions": versions}
-    _put(folder / "config.json", (json.dumps(content, indent=1) + "\n").encode())
+    write_whole(folder / "config.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
 @contextmanager
@@ -119,13 +121,17 @@ class Log:
     def __init__(self, folder: Path, start: int) -> None:
         path = folder / "log.jsonl"
         kept = [line for line in _lines(path) if _iteration(line) <= start]
-        _put(path, b"".join(kept))
-        self.file = open(path, "a", encoding="utf-8")
+        write_whole(path, b"".join(kept))
+        self.file = open(path, "ab", buffering=0)  # what cannot be written is not tried again when it is closed
 
     def write(self, line: dict[str, float]) -> None:
-        """Append the line, at once."""
-        self.file.write(json.dumps(line) + "\n")
-        self.file.flush()
+        """Append the line, at once.  Raises OSError, one line, when it cannot be written."""
+        data = (json.dumps(line) + "\n").encode()
+        try:
+            if self.file.write(data) < len(data):  # what was left of the disk
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise OSError(f"cannot write {self.file.name}: {error.strerror}") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -158,19 +164,14 @@ def grid(x: Tensor, columns: int) -> Tensor:
 
 
 def save_picture(picture: Tensor, path: Path, least: int = 400) -> None:
-    """Write (3, H, W) in [0, 1] as PNG, each pixel enlarged until the picture is `least` pixels wide."""
+    """Write (3, H, W) in [0, 1] as PNG, each pixel enlarged until the picture is `least` pixels wide.
+
+    Raises OSError, one line, when the file cannot be written.
+    """
     from matplotlib.image import imsave  # here, because `import minicm` must stay light
 
     zoom = ceil(least / picture.shape[2])
     large = picture.clamp(0, 1).repeat_interleave(zoom, 1).repeat_interleave(zoom, 2)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    imsave(part, large.permute(1, 2, 0).contiguous().numpy(), format="png")
-    os.replace(part, path)
-
-
-def _put(path: Path, data: bytes) -> None:
-    """All of the data under this name, or what was there before."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
+    buffer = io.BytesIO()
+    imsave(buffer, large.permute(1, 2, 0).contiguous().numpy(), format="png")
+    write_whole(path, buffer.getbuffer())

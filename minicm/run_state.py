@@ -25,15 +25,24 @@ class RunState:
         return {"model": self.training.model, "optimizer": self.training.optimizer, "extras": extras}
 
     def load(self) -> int:
-        """The iteration to go on with, after the folder's checkpoint, if there is one, is put into the parts."""
+        """The iteration to go on with, after the folder's checkpoint, if there is one, is put into the parts.
+
+        Raises ValueError, one line, for one that is damaged or does not fit; it is left as it is.
+        """
         file = self.folder / "checkpoint.pt"
-        return load_checkpoint(file, **self._parts()) if file.exists() else 0
+        try:
+            return load_checkpoint(file, **self._parts()) if file.exists() else 0
+        except ValueError as error:
+            raise ValueError(f"{error}; delete this file to begin anew") from error
 
     def save(self, done: int) -> None:
-        """Write the checkpoint after `done` iterations, and the averaged weights."""
-        save_checkpoint(self.folder / "checkpoint.pt", **self._parts(), iteration=done - 1)
+        """Write the averaged weights after `done` iterations, and the checkpoint.
+
+        It comes last: after a crash in between, the run goes on from the earlier one and writes the averages again.
+        """
         for name, average in self.averages.items():
             save_weights(average.model, self.folder / f"{name}.safetensors", {"iterations": str(done)})
+        save_checkpoint(self.folder / "checkpoint.pt", **self._parts(), iteration=done - 1)
 
 
 class Meter:

@@ -91,14 +91,12 @@ def run(experiment: Experiment, config: Hardware, pace: Pace, processes: Process
     with claimed(folder) if processes.first else nullcontext():
         agree(folder, experiment, config)
         state = RunState(experiment.build(config), folder)
-        start, total = state.load(), state.training.iterations
+        start = state.load()
         if processes.first:
             write_config(folder, experiment, config)
-        if start >= total:
-            _say(processes, f"all {total} iterations are done in {folder}")
-            return 0
         with _listening() as signals:
-            return _Loop(state, experiment.pictures(config), config, pace, processes, signals).train(start)
+            loop = _Loop(state, experiment.pictures(config), config, pace, processes, signals)
+            return loop.train(start) if start < state.training.iterations else loop.again()
 
 
 class _Loop:
@@ -131,12 +129,22 @@ class _Loop:
                 self._save()
             except FloatingPointError as error:
                 raise FloatingPointError(f"{error}; {self._kept()}") from None
+            except OSError as error:
+                raise OSError(f"{error}; {self._kept()}") from error
             except RuntimeError as error:
                 if self.processes.count == 1 or not lost_worker(error):
                     raise
                 self._save()  # the update that failed has changed nothing yet
                 raise ConnectionError(f"another process of this run is gone: {self._where()}") from error
         return self._farewell()
+
+    def again(self) -> int:
+        """The exit code when all iterations were done before; the last picture is drawn if a crash came before it."""
+        self.done = self.training.iterations
+        if self.processes.first and not self._picture().exists():
+            self._draw()
+        _say(self.processes, f"all {self.done} iterations are done in {self.state.folder}")
+        return 0
 
     def _records(self, start: int) -> Iterator[Record]:
         t, parts = self.training, self.processes.parts(self.config.accumulate)
@@ -197,7 +205,10 @@ class _Loop:
             model = model.given(torch.arange(columns, device=device).repeat(8))
         generator = torch.Generator(device).manual_seed(fold(self.training.seed, _PICTURES))
         x = self.training.draw(model, 8 * columns, generator)
-        save_picture(grid(self.pictures.to_unit(x), columns), self.state.folder / f"samples/{self.done:08}.png")
+        save_picture(grid(self.pictures.to_unit(x), columns), self._picture())
+
+    def _picture(self) -> Path:
+        return self.state.folder / f"samples/{self.done:08}.png"
 
     def _farewell(self) -> int:
         finished = self.done == self.training.iterations
