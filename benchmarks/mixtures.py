@@ -13,7 +13,7 @@ from torch import Tensor
 
 from minicm.oracles import GaussianMixture
 
-__all__ = ["MIXTURES", "mixture", "overall_std", "usual_distance"]
+__all__ = ["MIXTURES", "SEEN", "mixture", "overall_std", "usual_distance"]
 
 FIELDS = ("weights", "means", "stds")
 
@@ -47,6 +47,43 @@ def drawn(seed: int, components: int, dimension: int, stds: tuple[float, float])
     return standardised(means, widths, weights)
 
 
+def stretched(seed: int, components: int, ratio: float) -> GaussianMixture:
+    """In the plane: normal means drawn out along a line, narrow modes beside wide ones, uneven weights."""
+    generator = torch.Generator().manual_seed(seed)
+    means = torch.randn(components, 2, generator=generator, dtype=torch.float64) * torch.tensor([ratio, 1.0])
+    turn = math.pi * torch.rand(1, generator=generator, dtype=torch.float64).item()
+    along, across = [math.cos(turn), math.sin(turn)], [-math.sin(turn), math.cos(turn)]
+    means = means @ torch.tensor([along, across], dtype=torch.float64)
+    widths = 0.05 * 10 ** torch.rand(components, generator=generator, dtype=torch.float64)
+    weights = 0.1 + torch.rand(components, generator=generator, dtype=torch.float64)
+    return standardised(means, widths, weights)
+
+
+def glyphs(seed: int, count: int, width: float) -> GaussianMixture:
+    """A kernel of one width around each of a few drawings of two strokes, 8 by 8, as a set of small images is."""
+    generator = torch.Generator().manual_seed(seed)
+    rows, columns = torch.meshgrid(torch.arange(8.0), torch.arange(8.0), indexing="ij")
+    pages = torch.zeros(count, 8, 8, dtype=torch.float64)
+    for page in pages:
+        for _ in range(2):
+            (a, b), (c, d) = (7 * torch.rand(2, 2, generator=generator, dtype=torch.float64)).tolist()
+            u = ((rows - a) * (c - a) + (columns - b) * (d - b)) / ((c - a) ** 2 + (d - b) ** 2)
+            u = u.clamp(0, 1)  # the place on the stroke that is nearest to each pixel
+            off = (rows - a - u * (c - a)) ** 2 + (columns - b - u * (d - b)) ** 2
+            page.copy_(torch.maximum(page, torch.exp(-off.double())))
+    one = torch.ones(count, dtype=torch.float64)
+    return standardised(pages.flatten(1), width * one, one)
+
+
+def clusters(seed: int, groups: int, members: int, dimension: int) -> GaussianMixture:
+    """Narrow modes in groups a tenth as wide as their distance: the data have two coarse scales and a fine one."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(groups, 1, dimension, generator=generator, dtype=torch.float64)
+    offsets = torch.randn(groups, members, dimension, generator=generator, dtype=torch.float64) / 10
+    one = torch.ones(groups * members, dtype=torch.float64)
+    return standardised((centres + offsets).flatten(0, 1), 0.02 * one, one)
+
+
 def lattice() -> GaussianMixture:
     """16 equal modes on a square lattice, their std a twentieth of their distance."""
     side = torch.arange(4, dtype=torch.float64)
@@ -66,7 +103,17 @@ MIXTURES: dict[str, Callable[[], GaussianMixture]] = {
     "uneven": lambda: drawn(11, 6, 2, (0.03, 0.5)),
     "lattice": lattice,
     "d64": lambda: drawn(13, 4, 64, (0.1, 0.5)),
+    # The seeds below were written down before anything was run on them.
+    "stretched": lambda: stretched(20261126, 7, 4.0),
+    "d16": lambda: drawn(20261127, 10, 16, (0.05, 0.5)),
+    "glyphs": lambda: glyphs(20261128, 12, 0.1),
+    "clusters": lambda: clusters(20261129, 4, 4, 2),
+    "stretched-b": lambda: stretched(20261226, 5, 8.0),
+    "d32": lambda: drawn(20261227, 6, 32, (0.03, 0.3)),
+    "glyphs-b": lambda: glyphs(20261228, 20, 0.2),
+    "clusters-b": lambda: clusters(20261229, 3, 5, 6),
 }
+SEEN = {"g8": "while tuning", "uneven": "while tuning", "lattice": "one cell mended", "d64": "while tuning"}
 
 
 def mixture(name: str) -> tuple[str, GaussianMixture]:
