@@ -110,7 +110,7 @@ def test_the_archive_is_fetched_once(small, served, capfd):
     assert cifar10_test()[1].tolist() == [0, 1, 2]
     assert len(requests) == 1
     assert "%" in capfd.readouterr().err  # progress
-    assert sorted(path.name for path in small.iterdir()) == [FOLDER, "cifar-10-binary.tar.gz"]
+    assert [path.name for path in small.iterdir()] == [FOLDER]
 
 
 def test_files_at_hand_are_used_without_a_download(small, served, monkeypatch):
@@ -170,8 +170,9 @@ def test_an_unpacking_that_is_interrupted_is_taken_up_again_without_a_download(s
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cifar10, "_copy", interrupted)
         cifar10_train()
-    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz"]
+    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz.part"]
     assert len(cifar10_train()[0]) == 5 * N and len(requests) == 1
+    assert [path.name for path in small.iterdir()] == [FOLDER]
 
 
 def test_the_folder_gets_its_name_at_the_very_end(small, served, monkeypatch):
@@ -227,7 +228,7 @@ def test_an_archive_with_the_right_checksum_and_the_wrong_content(small, served,
     served(data)
     with pytest.raises(OSError, match=f"^cannot get CIFAR-10 into [^\n]*{what}[^\n]*$"):
         cifar10_train()
-    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz"]
+    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz.part"]
 
 
 @pytest.mark.parametrize(

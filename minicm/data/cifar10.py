@@ -9,11 +9,13 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from ..checks import check_floats, shown
 from .batches import batches
 
 __all__ = [
@@ -71,11 +73,14 @@ def pooled(pictures: Tensor) -> Tensor:
 
 def to_data(pictures: Tensor) -> Tensor:
     """value/127.5 − 1 in torch's default dtype: data units; any shape, uint8."""
+    if not isinstance(pictures, Tensor) or pictures.dtype != torch.uint8:
+        raise ValueError(f"expected uint8 pictures, got {shown(pictures)}")
     return pictures.to(torch.get_default_dtype()) / 127.5 - 1
 
 
 def to_pixels(x: Tensor) -> Tensor:
     """The nearest values 0 to 255, uint8, of pictures in data units: the inverse of `to_data`; any shape."""
+    check_floats("x", x)
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
@@ -95,8 +100,9 @@ def labelled_pictures(
 
     Raises ValueError as that does, and unless labels is (N,).
     """
+    _check_pictures(pictures)
     if labels.shape != (len(pictures),):
-        raise ValueError(f"expected a label for each of {len(pictures)} pictures, got shape {tuple(labels.shape)}")
+        raise ValueError(f"expected labels, one for each of {len(pictures)} pictures, got shape {tuple(labels.shape)}")
     labels = labels.to(pictures.device)
     return ((x0, labels[index]) for x0, index in _drawn(pictures, batch_size, seed, start))
 
@@ -115,9 +121,8 @@ def _drawn(pictures: Tensor, batch_size: int, seed: int, start: int) -> Iterator
 
 
 def _check_pictures(pictures: Tensor) -> None:
-    if pictures.ndim != 4 or pictures.dtype != torch.uint8 or not len(pictures):
-        got = f"{pictures.dtype} {tuple(pictures.shape)}"
-        raise ValueError(f"expected uint8 pictures of shape (N, C, H, W), N >= 1, got {got}")
+    if not isinstance(pictures, Tensor) or pictures.ndim != 4 or pictures.dtype != torch.uint8 or not len(pictures):
+        raise ValueError(f"expected uint8 pictures of shape (N, C, H, W), N >= 1, got {shown(pictures)}")
 
 
 def _read(names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
@@ -152,7 +157,12 @@ def _folder() -> Path:
     if folder.is_dir():
         return folder
     try:
-        _unpack(_download(root), folder)
+        root.mkdir(parents=True, exist_ok=True)
+        with _alone(root) as alone:
+            for old in root.glob(f"{FOLDER}.part-*") if alone else ():  # of processes that were killed
+                shutil.rmtree(old, ignore_errors=True)
+            if not folder.is_dir():  # another process may have been faster
+                _fetch(root, folder)
     except OSError as error:
         reason = " ".join(str(error).split())[:300]
         manually = f"or unpack {ARCHIVE} elsewhere and set MINICM_DATA to the folder that holds {FOLDER}"
@@ -160,33 +170,68 @@ def _folder() -> Path:
     return folder
 
 
-def _download(root: Path) -> Path:
-    """The archive in `root`: pooch gives a download its name once the checksum is right, and keeps what is right."""
+@contextmanager
+def _alone(root: Path) -> Iterator[bool]:
+    """Wait until no other process gets the files; False, at once, on systems and disks without such locks."""
+    if os.name != "posix":
+        yield False
+        return
+    import fcntl
+
+    descriptor = os.open(root, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            locked = True
+        except OSError:  # some network disks
+            locked = False
+        yield locked
+    finally:
+        os.close(descriptor)  # which unlocks it, as kill -9 does
+
+
+def _fetch(root: Path, folder: Path) -> None:
+    """Download and unpack in a folder for the moment, and rename: the files are there whole or not at all.
+
+    An archive that lies in `root` is used, and stays; one that is downloaded is kept as ARCHIVE.part until it is
+    unpacked, so that an interrupted call is taken up again without a second download.
+    """
+    archive, part = root / ARCHIVE, Path(tempfile.mkdtemp(prefix=f"{FOLDER}.part-", dir=root))
+    if ours := not archive.is_file():
+        archive = root / f"{ARCHIVE}.part"
+    try:
+        os.replace(_download(root if archive.is_file() else part, archive.name), archive)
+        _unpack(archive, part / FOLDER)
+        if not folder.is_dir():
+            (part / FOLDER).rename(folder)
+        if ours:
+            archive.unlink(missing_ok=True)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _download(place: Path, name: str) -> Path:
+    """The archive in `place`: pooch gives a download its name once the checksum is right, and keeps what is right."""
     import pooch  # here, because most of the course downloads nothing
 
     try:
-        return Path(pooch.retrieve(URL, f"md5:{MD5}", ARCHIVE, root, progressbar=True))
+        return Path(pooch.retrieve(URL, f"md5:{MD5}", name, place, progressbar=True))
     except ValueError as error:  # of the checksum
         raise OSError(f"what came from {URL} does not have the md5 {MD5}") from error
 
 
 def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack the six files under another name, look at them, and rename: the folder is there whole or not at all.
+    """Make the folder, with the six files in it, and look at them.
 
     Members are picked by name and copied as streams: no path, link or device in the archive is obeyed.
     """
-    part = Path(tempfile.mkdtemp(prefix=f"{FOLDER}.part-", dir=folder.parent))
+    folder.mkdir()
     try:
         with tarfile.open(archive, "r:gz") as tar:
             for name in TRAIN + TEST:
-                _copy(tar, f"{FOLDER}/{name}", part / name)
-        part.chmod(0o755)  # what is made for a moment is closed to others
-        if not folder.is_dir():  # another process may have been faster
-            part.rename(folder)
+                _copy(tar, f"{FOLDER}/{name}", folder / name)
     except (tarfile.TarError, EOFError, zlib.error, KeyError) as error:
         raise OSError(f"{archive} is not CIFAR-10's archive ({' '.join(str(error).split())})") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _copy(tar: tarfile.TarFile, member: str, path: Path) -> None:
