@@ -5,13 +5,14 @@ from collections.abc import Callable
 from k_diffusion import sampling
 from torch import Tensor
 
-from benchmarks.peers import Contender
+from benchmarks.peers import Contender, Tolerant
+from minicm.paths import VE
 from minicm.shapes import Denoiser
 
 __all__ = ["contenders"]
 
 
-def contenders() -> list[Contender]:
+def contenders() -> list[Contender | Tolerant]:
     """Those without noise of their own."""
     origin = "k-diffusion"
     return [
@@ -21,6 +22,7 @@ def contenders() -> list[Contender]:
         Contender("LMS", origin, on_grid(sampling.sample_lms)),
         Contender("DPM-Solver++(2M)", origin, on_grid(sampling.sample_dpmpp_2m)),
         Contender("DPM-fast", origin, fast, ("log",)),
+        Tolerant("DPM-adaptive", origin, adaptive),
     ]
 
 
@@ -33,3 +35,10 @@ def on_grid(sample: Callable[..., Tensor]) -> Callable[[Denoiser, Tensor, Tensor
 
 def fast(denoise: Denoiser, x: Tensor, times: Tensor) -> Tensor:
     return sampling.sample_dpm_fast(denoise, x, times[-1].item(), times[0].item(), len(times) - 1, disable=True)
+
+
+def adaptive(denoise: Denoiser, x: Tensor, tolerance: float) -> Tensor:
+    path = VE()
+    return sampling.sample_dpm_adaptive(
+        denoise, x, path.t_min, path.t_max, disable=True, rtol=tolerance, atol=tolerance / 10
+    )
