@@ -1,6 +1,5 @@
 """A run that is killed with SIGKILL, wherever it stands, goes on to the files of the run in one piece."""
 
-import json
 import os
 import subprocess
 import sys
@@ -8,46 +7,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from faults import TINY, content, train
 
 from minicm import checkpoints
-from minicm.__main__ import main
 
 ROOT = Path(__file__).parents[1]
-TINY, WORKER = ROOT / "tests" / "tiny_experiment.py", ROOT / "tests" / "kill_worker.py"
+WORKER = ROOT / "tests" / "kill_worker.py"
 
 
 @pytest.fixture(autouse=True)
 def float32():
     torch.set_default_dtype(torch.float32)
-
-
-def train(out, *options):
-    return main(["train", str(TINY), "--out", str(out), "--log_every", "5", *options])
-
-
-def content(out):
-    """All that a finished run leaves, without what depends on the clock: seconds, and versions."""
-    state = torch.load(out / "checkpoint.pt", weights_only=True)
-    del state["parts"]["meter"]["seconds"]
-    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    averages = {p.name: load_file(p) for p in out.glob("*.safetensors")}
-    pictures = {p.name: p.read_bytes() for p in (out / "samples").iterdir()}
-    names = sorted(p.name for p in out.iterdir())
-    return {
-        "names": names,
-        "log": [{k: v for k, v in line.items() if k != "seconds"} for line in lines],
-        "tensors": dict(leaves([state, averages, pictures])),
-    }
-
-
-def leaves(state, name=""):
-    """(dotted name, value) of every leaf; tensors as bytes, for equal means bit for bit here."""
-    if isinstance(state, dict | list | tuple):
-        for key, value in state.items() if isinstance(state, dict) else enumerate(state):
-            yield from leaves(value, f"{name}.{key}")
-    else:
-        yield name, state.numpy().tobytes() if isinstance(state, torch.Tensor) else state
 
 
 # --- twenty kills
@@ -56,7 +26,7 @@ def leaves(state, name=""):
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_twenty_kills_and_on_is_the_run_in_one_piece(tmp_path):
-    options = ["--iterations", "500", "--log_every", "1", "--samples_every", "250"]
+    options = ["--iterations", "500", "--samples_every", "250"]
     command = [sys.executable, str(WORKER), str(TINY), str(tmp_path / "cut"), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

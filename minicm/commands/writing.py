@@ -1,5 +1,6 @@
 """Files of pictures: all of a file or a folder stands under its name, or nothing does."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..checkpoints import write_whole
 from ..run_folder import grid, save_picture
 
 __all__ = ["check_target", "to_bytes", "write_folder", "write_grid", "write_npz", "written"]
@@ -40,22 +42,23 @@ def write_grid(x: Tensor, target: Path, columns: int) -> None:
 
 
 def write_npz(pictures: Tensor, labels: Tensor | None, target: Path) -> None:
-    """`arr_0` (N, H, W, C), uint8, where other projects look for them, and `labels` (N,) if there are any."""
+    """`arr_0` (N, H, W, C), uint8, where other projects look for them, and `labels` (N,) if there are any.
+
+    Raises OSError, one line, when the file cannot be written.
+    """
     arrays = {"arr_0": pictures.permute(0, 2, 3, 1).contiguous().numpy()}
     if labels is not None:
         arrays["labels"] = labels.numpy()
-    with tempfile.NamedTemporaryFile(dir=target.parent, suffix=".part", delete=False) as file:
-        part = Path(file.name)
-        try:
-            np.savez_compressed(file, **arrays)
-        except BaseException:
-            part.unlink()
-            raise
-    _renamed(part, target)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(target, buffer.getbuffer())
 
 
 def write_folder(pictures: Tensor, target: Path) -> None:
-    """000000.png, 000001.png, ... of the pictures (N, C, H, W), uint8, each at its own size."""
+    """000000.png, 000001.png, ... of the pictures (N, C, H, W), uint8, each at its own size.
+
+    Raises OSError, one line, when they cannot be written.
+    """
     from matplotlib.image import imsave  # here, because `import minicm` must stay light
 
     part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
@@ -66,23 +69,17 @@ def write_folder(pictures: Tensor, target: Path) -> None:
         if target.is_dir():
             target.rmdir()  # it is empty: `check_target` looked
         os.replace(part, target)
-    except BaseException:
+    except OSError as error:
+        raise OSError(f"cannot write {target}: {error.strerror or error}; choose another --out") from error
+    finally:
         shutil.rmtree(part, ignore_errors=True)
-        raise
 
 
 def written(text: str, target: Path) -> None:
-    """The text as the file `target`."""
-    part = target.with_name(target.name + ".part")
-    part.write_text(text, "utf-8")
-    _renamed(part, target)
+    """The text as the file `target`.  Raises OSError, one line, when it cannot be written."""
+    write_whole(target, text.encode())
 
 
 def to_bytes(x: Tensor, to_unit: Callable[[Tensor], Tensor]) -> Tensor:
     """uint8 of samples in data units."""
     return (255 * to_unit(x)).round().to(torch.uint8)
-
-
-def _renamed(part: Path, target: Path) -> None:
-    part.chmod(0o644)  # what is made for a moment is closed to others
-    os.replace(part, target)
