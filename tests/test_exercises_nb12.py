@@ -1,7 +1,6 @@
 """The checks of notebook 12: what they say to stubs, right and wrong answers."""
 
 import pytest
-import torch
 from torch.nn.functional import softplus
 
 from minicm.exercises.nb12 import check_critic, check_matching, check_target, check_weight
