@@ -1,8 +1,9 @@
-"""The stored U-Net of 8 x 8 digits: a consistency model trained by experiments/digits_ect.py, judged and made small.
+"""The stored consistency models of 8 x 8 digits that `minicm train` makes, judged and made small: a U-Net and an MLP.
 
     python experiments/digits_unet.py digits_unet_ect
+    python experiments/digits_unet.py digits_dense_ect
 
-trains for ITERATIONS updates, in runs/digits_unet_ect, and writes data/digits_unet_ect.safetensors in float16, with the
+trains in runs/, where a run that is there already goes on, and writes data/NAME.safetensors in float16, with the
 command, the experiment and the measured quality inside.  `minicm sample`, `evaluate` and `edit` take the file as it is.
 """
 
@@ -20,8 +21,10 @@ from minicm.evaluation import DigitsQuality, evaluate_digits
 from minicm.runner import load_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
-ITERATIONS = 1600
-NAMES = {"digits_unet_ect": "experiments/digits_ect.py"}
+COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored
+    "digits_unet_ect": [["experiments/digits_ect.py", "--iterations", "1600"]],
+    "digits_dense_ect": [["experiments/digits_dense_diffusion.py"], ["experiments/digits_dense_ect.py"]],
+}
 SETS = 5  # of 898 samples
 
 
@@ -35,7 +38,7 @@ def store(name: str, run: Path) -> Path:
     file = FOLDER / f"{name}.safetensors"
     note = {
         "command": f"python experiments/digits_unet.py {name}",
-        "experiment": NAMES[name],
+        "experiment": COMMANDS[name][-1][0],
         "fields": json.dumps(asdict(config)),
     }
     save_weights(model.half(), file, note)
@@ -49,13 +52,15 @@ def store(name: str, run: Path) -> Path:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("name", choices=COMMANDS)
     parser.add_argument("--run", type=Path, help="a run that is there already, instead of training")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    run = options.run or Path("runs") / options.name
-    if options.run is None:
-        minicm(["train", NAMES[options.name], "--out", str(run), "--iterations", str(ITERATIONS)])
+    run = options.run
+    if run is None:
+        for command in COMMANDS[options.name]:
+            run = Path("runs") / Path(command[0]).stem
+            minicm(["train", *command, "--out", str(run)])
     file = store(options.name, run)
     print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB")
 

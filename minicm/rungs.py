@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import load_weights
-from .data import digit_halves, of_points, to_grey
+from .data import batches, digit_halves, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
 from .experiment import Data, Pictures
 from .nets.blocks import Additive, DoubleNorm
+from .nets.mlp import MLP
 from .nets.unet import UNet, digits_unet
 from .paths import TrigFlow
 from .precond import Preconditioned, TrigFlowScaling
@@ -30,10 +31,13 @@ __all__ = [
     "cifar10_data",
     "cifar10_model",
     "cifar10_pictures",
+    "dense_digits_model",
     "digits_data",
     "digits_model",
     "few_steps",
     "learning_rate",
+    "shaken",
+    "shaken_digits_data",
     "solved",
     "started_from",
 ]
@@ -50,9 +54,35 @@ def digits_model(*, dropout: float, seed: int) -> Preconditioned:
     return _seeded(lambda: digits_unet(dropout=dropout), seed)
 
 
+def dense_digits_model(*, width: int, depth: int, seed: int) -> Preconditioned:
+    """An untrained MLP for digits, which is not told that pixels have neighbours; the global generator is as it was."""
+    return _seeded(lambda: MLP(64, width, depth), seed)
+
+
 def digits_data(device: torch.device) -> Data:
     """Batches of the half to train on."""
     return partial(of_points, digit_halves().train.to(device))
+
+
+def shaken_digits_data(size: float, device: torch.device) -> Data:
+    """Batches of the half to train on, each picture `shaken` when it is drawn: hardly one comes twice."""
+    points = digit_halves().train
+
+    def draw(n: int, generator: torch.Generator) -> Tensor:
+        return shaken(points[torch.randint(len(points), (n,), generator=generator)], size, generator).to(device)
+
+    return partial(batches, draw)
+
+
+def shaken(x: Tensor, size: float, generator: torch.Generator) -> Tensor:
+    """Pictures (B, C, H, W) turned, sheared, stretched and shifted a little, bicubic; beyond the edge is paper.
+
+    size: standard deviation of each entry of the affine map from the identity, in half-widths of the picture.
+    """
+    maps = torch.eye(2, 3, dtype=x.dtype) + size * torch.randn((len(x), 2, 3), generator=generator, dtype=x.dtype)
+    places = nn.functional.affine_grid(maps, list(x.shape), align_corners=False)
+    paper = x.amin((1, 2, 3), keepdim=True)  # grid_sample fills with 0
+    return nn.functional.grid_sample(x - paper, places, mode="bicubic", align_corners=False) + paper
 
 
 def cifar10_model(

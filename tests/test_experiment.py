@@ -68,6 +68,9 @@ def test_digits(runs):
     assert moved(runs / "digits_diffusion") and moved(runs / "digits_ect")
     train(runs, "digits_scd", *TINY, "--teacher", str(runs / "digits_diffusion"), iterations=3)
     assert moved(runs / "digits_scd", runs / "digits_diffusion")
+    train(runs, "digits_dense_diffusion", *TINY, "--width", "8", "--evaluations", "2")
+    train(runs, "digits_dense_ect", *TINY, "--width", "8", "--start", str(runs / "digits_dense_diffusion"))
+    assert moved(runs / "digits_dense_ect", runs / "digits_dense_diffusion")
 
 
 @pytest.mark.slow

@@ -1,0 +1,56 @@
+"""A diffusion model of 8 x 8 digits with an MLP, where digits_dense_ect.py starts.
+
+    python -m minicm train experiments/digits_dense_diffusion.py
+
+It sees one half of the pictures, a little shaken; the other half is there to judge by.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from minicm.experiment import Pictures, Training
+from minicm.hardware import Hardware, chosen_device, placed
+from minicm.losses import VelocityLoss
+from minicm.precond import Preconditioned
+from minicm.rungs import DIGITS, PATH, dense_digits_model, learning_rate, shaken_digits_data, solved
+from minicm.times import log_normal
+
+
+@dataclass(frozen=True)
+class Config(Hardware):
+    width: int = 336  # units of a layer
+    depth: int = 4  # hidden layers
+    iterations: int = 10_000  # updates
+    batch_size: int = 128  # pictures an update
+    lr: float = 2e-3  # of Adam; rises over the first fortieth, falls to 0 over the last three quarters
+    clip: float = 1.0  # largest gradient norm
+    shake: float = 0.03  # of the pictures, see `minicm.rungs.shaken`
+    log_mean: float = -1.2  # of the noise-to-signal ratio
+    log_std: float = 1.2  # of the same
+    evaluations: int = 18  # for each picture of the run's folder
+    seed: int = 0  # of weights, data and noise
+
+
+def new_model(c: Config) -> Preconditioned:
+    return dense_digits_model(width=c.width, depth=c.depth, seed=c.seed)
+
+
+def pictures(c: Config) -> Pictures:
+    return DIGITS
+
+
+def build(c: Config) -> Training:
+    model = placed(new_model(c), c)
+    return Training(
+        model,
+        VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),
+        shaken_digits_data(c.shake, chosen_device(c)),
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=solved(DIGITS.shape, c.evaluations),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),
+        clip=c.clip,
+        seed=c.seed,
+    )
