@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .checks import answering, check_between, check_floats, check_positive
 from .shapes import Velocity
 
 __all__ = ["adaptive"]
@@ -33,10 +34,17 @@ def adaptive(
     """
     from torchdiffeq import odeint  # here, so that importing minicm does not import it
 
+    check_floats("x", x)
+    check_between("t", t)
+    check_between("s", s)
+    check_positive("rtol", rtol)
+    check_between("atol", atol, 0.0)
     if not (math.isfinite(t) and math.isfinite(s) and t != s):
         raise ValueError(f"expected two different finite times, got t = {t} and s = {s}")
     options = _checked_options(method, options, s)
     ends = torch.tensor([t, s], dtype=torch.float64, device=x.device)  # two: a state is kept for each time asked for
+
+    velocity = answering("velocity", velocity)
 
     def field(u: Tensor, y: Tensor) -> Tensor:
         return velocity(y, u.expand(len(y)))

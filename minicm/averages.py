@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from copy import deepcopy
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -61,8 +62,8 @@ class EMA(Average):
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999) -> None:
-        if not 0 <= decay < 1:
-            raise ValueError(f"expected 0 <= decay < 1, the weight kept per update, got {decay}")
+        if not (isinstance(decay, Real) and 0 <= decay < 1):
+            raise ValueError(f"expected 0 <= decay < 1, the weight kept per update, got {decay!r}")
         super().__init__(model)
         self.decay = decay
 
@@ -90,8 +91,8 @@ class PowerEMA(Average):
     """
 
     def __init__(self, model: nn.Module, sigma_rel: float = 0.1) -> None:
-        if not 0 < sigma_rel < 12**-0.5:
-            raise ValueError(f"expected 0 < sigma_rel < {12**-0.5:.4f}, got {sigma_rel}")
+        if not (isinstance(sigma_rel, Real) and 0 < sigma_rel < 12**-0.5):
+            raise ValueError(f"expected 0 < sigma_rel < {12**-0.5:.4f}, got {sigma_rel!r}")
         super().__init__(model)
         self.gamma = _power_of(sigma_rel)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checks import answering, check_floats, check_per_sample
 from .losses.continuous import AdaptiveWeight, Derivative, by_jvp, scm_tangent
 from .paths import TrigFlow
 from .precond import Preconditioned
@@ -91,13 +92,15 @@ def one_step_error(model: Denoiser, exact: Denoiser, x: Tensor, t: Tensor, *, ed
     x: (B, *S) on the path.  t, edges: as in `scm_record`.  In the last bin it is the error of one-step sampling.
     Raises ValueError for edges that do not increase.
     """
-    square = _mean_square(model(x, t) - exact(x, t))
+    check_per_sample("t", t, x)
+    square = _mean_square(answering("model", model)(x, t) - answering("exact", exact)(x, t))
     return tuple(math.sqrt(value) for value in _means(square, _bin_of(t, edges), len(edges) - 1))
 
 
 def _bin_of(t: Tensor, edges: Sequence[float]) -> Tensor:
-    if len(edges) < 2 or any(high <= low for low, high in zip(edges[:-1], edges[1:])):
+    if len(edges) < 2 or any(not low < high for low, high in zip(edges[:-1], edges[1:])):
         raise ValueError(f"expected at least 2 edges, strictly increasing, got {list(edges)}")
+    check_floats("t", t)
     inner = torch.tensor(edges[1:-1], dtype=t.dtype, device=t.device)
     return torch.bucketize(t, inner, right=True)
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checks import answering, as_floats, check_alike, check_count, check_floats, check_per_sample
 from .paths import Path
-from .sampling import consistency_sample, renoise
+from .sampling import consistency_sample, falling_times, renoise
 from .shapes import Denoiser, like, per_sample
 
 __all__ = [
@@ -49,7 +50,7 @@ def orthogonal(matrix: Tensor) -> Operator:
 
     x: (B, ..., D), such as points (B, 2).  Raises ValueError unless QᵀQ = I.
     """
-    Q = torch.as_tensor(matrix, dtype=torch.float64)
+    Q = as_floats("matrix", matrix)
     if Q.ndim != 2 or Q.shape[0] != Q.shape[1]:
         raise ValueError(f"expected a square matrix, got shape {tuple(Q.shape)}")
     error = (Q.T @ Q - torch.eye(len(Q), dtype=Q.dtype, device=Q.device)).abs().max().item()
@@ -64,7 +65,7 @@ def channel_rotation(weights: Sequence[float] = (0.2989, 0.5870, 0.1140)) -> Ope
     Grey known, the rest not, is colourisation.  Raises ValueError unless the weights are C finite numbers, not all 0.
     Source: Song et al. 2023 (consistency models), appendix D, colorization.
     """
-    rotation = orthogonal(_basis(torch.as_tensor(weights, dtype=torch.float64)))
+    rotation = orthogonal(_basis(as_floats("weights", weights)))
     return Operator(lambda x: rotation.forward(x.movedim(1, -1)), lambda z: rotation.inverse(z).movedim(-1, 1))
 
 
@@ -74,8 +75,7 @@ def patch_average(size: int) -> Operator:
     The means known, the rest not, is super-resolution.  Raises ValueError unless p >= 1 divides H and W.
     Source: Song et al. 2023 (consistency models), appendix D, super-resolution.
     """
-    if size < 1:
-        raise ValueError(f"expected a patch size >= 1, got {size}")
+    check_count("size", size)
     rotation = orthogonal(_basis(torch.ones(size**2, dtype=torch.float64)))
 
     def forward(x: Tensor) -> Tensor:
@@ -93,6 +93,7 @@ def patch_average(size: int) -> Operator:
 
 def first(count: int) -> Tensor:
     """The mask K = (1, 0, ..., 0), (count,) bool: coordinate 0 of `channel_rotation` or `patch_average` is known."""
+    check_count("count", count)
     return torch.arange(count) == 0
 
 
@@ -117,7 +118,8 @@ def edit(
     Raises ValueError for a mask that does not fit, known values that are not finite, or times as `consistency_sample`.
     Source: Song et al. 2023 (consistency models), Alg. 4, with general coefficients and without clipping.
     """
-    times = _decreasing(times, path).to(y.device)
+    check_floats("y", y)
+    times, model = falling_times(times, path).to(y.device), answering("model", model)
     coordinates = operator.forward(y)
     mask = _mask(known, coordinates)
 
@@ -148,7 +150,8 @@ def stroke(
     y: (B, *S), a sketch, data units.  times: decreasing; the first decides how much of y survives.
     Raises ValueError as `consistency_sample`.  Source: Meng et al. 2022 (SDEdit), Alg. 1.
     """
-    times, y = _decreasing(times, path), y.contiguous()
+    check_floats("y", y)
+    times, y = falling_times(times, path), y.contiguous()
     eps = torch.empty_like(y).normal_(generator=generator)
     x = path.mix(y, eps, times[:1].expand(len(y)).to(y.device))
     return consistency_sample(model, x, times, path, generator)
@@ -162,8 +165,14 @@ def denoise(model: Denoiser, y: Tensor, noise: Tensor, path: Path) -> Tensor:
     y: (B, *S), data units.  noise: (B,), stds in data units.
     Raises ValueError if a noise lies outside the path's range of noise-to-signal ratios.
     """
-    t = path.check_times(path.time_at(torch.as_tensor(noise, dtype=torch.float64)))
-    return model(like(path.alpha(t), y) * y, t)
+    check_floats("y", y)
+    noise = torch.as_tensor(noise)
+    check_per_sample("noise", noise, y, "y")
+    try:
+        t = path.check_times(path.time_at(noise.double()))
+    except ValueError as error:
+        raise ValueError(f"expected noise on the path: {error}") from None
+    return answering("model", model)(like(path.alpha(t), y) * y, t)
 
 
 def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
@@ -174,9 +183,9 @@ def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     a, b: (B, *S).  weight: (B,), 0 gives a, 1 gives b.  Raises ValueError for other shapes.
     Source: Shoemake 1985 (animating rotation with quaternion curves), sec. 3.3.
     """
-    if a.shape != b.shape:
-        raise ValueError(f"expected two noises of one shape, got {tuple(a.shape)} and {tuple(b.shape)}")
-    w = like(torch.as_tensor(weight), a)
+    check_alike("b", b, "a", a)
+    check_per_sample("weight", weight, a, "a")
+    w = like(weight, a)
     cos = like(per_sample(a * b) / (per_sample(a * a) * per_sample(b * b)).sqrt(), a)
     straight = ~(cos.abs() <= _PARALLEL)  # also where a length is 0 and the quotient NaN
     theta = torch.where(straight, 1.0, cos).acos()  # 0 there; the quotient is not used
@@ -191,10 +200,11 @@ def interpolate(model: Denoiser, a: Tensor, b: Tensor, weight: Tensor, path: Pat
     a, b: (B, *S), draws of `path.prior`.  weight: (B,).  Raises ValueError as `slerp`.
     """
     x = slerp(a, b, weight)
-    return model(x, torch.full((len(x),), path.t_max, dtype=torch.float64, device=x.device))
+    return answering("model", model)(x, torch.full((len(x),), path.t_max, dtype=torch.float64, device=x.device))
 
 
 def _times(x: Tensor, Q: Tensor) -> Tensor:
+    check_floats("x", x)
     if x.shape[-1] != len(Q):
         raise ValueError(f"expected {len(Q)} values along the axis that the operator turns, got {x.shape[-1]}")
     return x @ Q.to(x)
@@ -212,23 +222,21 @@ def _basis(direction: Tensor) -> Tensor:
 
 def _mask(known: Tensor, coordinates: Tensor) -> Tensor:
     """K as bool, after a check that it and the coordinates fit."""
-    known = torch.as_tensor(known, device=coordinates.device)
+    try:
+        known = torch.as_tensor(known, device=coordinates.device)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"expected known as a tensor of bools, or of 0 and 1, got {known!r}") from None
     shape, extra = tuple(coordinates.shape), known.ndim - coordinates.ndim
     fits = extra <= 0 and all(k in (1, n) for k, n in zip(known.shape, shape[-extra:] if extra else shape))
     if not fits:
-        raise ValueError(f"expected a mask that broadcasts to the coordinates {shape}, got {tuple(known.shape)}")
+        raise ValueError(
+            f"expected known as a mask that broadcasts to the coordinates {shape}, got {tuple(known.shape)}"
+        )
     if not ((known == 0) | (known == 1)).all():
-        raise ValueError("expected a mask of bools, or of 0 and 1, got other numbers")
+        raise ValueError("expected known as a mask of bools, or of 0 and 1, got other numbers")
     mask = known.bool()
     if not coordinates[mask.expand_as(coordinates)].isfinite().all():
         raise ValueError(
             "expected finite values where known, got NaN or infinity: fill the unknown part with any number"
         )
     return mask
-
-
-def _decreasing(times: Sequence[float] | Tensor, path: Path) -> Tensor:
-    times = path.check_times(torch.as_tensor(times, dtype=torch.float64))
-    if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any():
-        raise ValueError(f"expected at least one time, strictly decreasing, got {times.tolist()}")
-    return times

@@ -5,6 +5,7 @@ At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it
 
 from torch import Tensor
 
+from .checks import answering, check_between, check_per_sample
 from .shapes import Denoiser, like
 
 __all__ = ["guided", "guided_by"]
@@ -17,6 +18,8 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
     combination of the two velocities, on every path, since velocity is affine in x0.
     Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
     """
+    check_between("scale", scale)
+    conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         base = unconditional(x, t)
@@ -31,8 +34,10 @@ def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) ->
     Bind the same scales to the student: for a `UNet` with `model.given(label, scales)`.  Source: Meng et al. 2023
     (distillation of guided models), the first of its two stages.
     """
+    conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("scales", scales, x)
         base = unconditional(x, t)
         return base + like(scales, x) * (conditional(x, t) - base)
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
+from .checks import as_floats, check_alike, check_between, check_floats, check_per_sample, check_positive
 from .paths import Path, TrigFlow
 from .shapes import Denoiser, like
 
@@ -63,6 +64,19 @@ def end_rates(path: Path, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     return a / wronskian, b / wronskian
 
 
+def _check_jump(x: Tensor, t: Tensor, s: Tensor) -> None:
+    check_floats("x", x)
+    check_per_sample("t", t, x)
+    check_per_sample("s", s, x)
+
+
+def _check_direction(x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor) -> None:
+    _check_jump(x, t, s)
+    check_alike("dx", dx, "x", x)
+    check_per_sample("dt", dt, x)
+    check_per_sample("ds", ds, x)
+
+
 class FlowMap(nn.Module):
     """X(x, t, s) = A x + B V, with V = √((α̇ σ_d)² + σ̇²) F(x/√((α σ_d)² + σ²), [t, s]), both factors σ_d on TrigFlow.
 
@@ -71,15 +85,18 @@ class FlowMap(nn.Module):
 
     def __init__(self, network: nn.Module, path: Path, sigma_data: float = 0.5) -> None:
         super().__init__()
+        check_positive("sigma_data", sigma_data)
         self.network, self.path, self.sigma_data = network, path, sigma_data
 
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """X(x, t, s): the state at s of the trajectory through x at t; x (B, *S), t and s (B,) -> (B, *S)."""
+        _check_jump(x, t, s)
         a, b = coefficients(self.path, t, s)
         return like(a, x) * x + like(b, x) * self.velocity(x, t, s)
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """V(x, t, s), (B, *S), data units per time."""
+        _check_jump(x, t, s)
         path, d = self.path, self.sigma_data
         c_in = 1 / torch.hypot(path.alpha(t) * d, path.sigma(t))
         scale = torch.hypot(path.d_alpha(t) * d, path.d_sigma(t))
@@ -98,10 +115,12 @@ class KnownMap(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """X(x, t, s), unchanged; (B, *S)."""
+        _check_jump(x, t, s)
         return self.flow(x, t, s)
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """(X(x, t, s) − A x)/B; (B, *S)."""
+        _check_jump(x, t, s)
         a, b = coefficients(self.path, t, s)
         return (self.flow(x, t, s) - like(a, x) * x) / like(b, x)
 
@@ -114,6 +133,7 @@ def velocity_by_jvp(
     model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor
 ) -> tuple[Tensor, Tensor]:
     """V and dV by forward-mode differentiation, on every path, in two passes; both draw the same dropout mask."""
+    _check_direction(x, t, s, dx, dt, ds)
     with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):
         inputs, tangents = (x, t, s), (dx, dt, ds)
         _, dV = jvp(model.velocity, tuple(z.contiguous() for z in inputs), tuple(z.contiguous() for z in tangents))
@@ -129,6 +149,7 @@ def velocity_by_network(
     """
     if not isinstance(model.path, TrigFlow) or model.path.sigma_data != model.sigma_data:
         raise ValueError(f"expected a FlowMap on TrigFlow with its sigma_data, got {model.path}: use velocity_by_jvp")
+    _check_direction(x, t, s, dx, dt, ds)
     d, times, dtimes = model.sigma_data, torch.stack([t, s], 1), torch.stack([dt, ds], 1)
     F, dF = model.network.with_tangent(x / d, times.to(x.dtype), dx / d, dtimes.to(x.dtype))
     return d * F, d * dF
@@ -157,11 +178,11 @@ def jump_sample(
     Raises ValueError if times is empty, does not decrease, or leaves the path, and for gamma outside [0, 1].
     Source: Kim et al. 2024 (CTM), γ-sampling, with general coefficients.
     """
-    times = path.check_times(torch.as_tensor(times, dtype=torch.float64))
+    check_floats("x", x)
+    times = path.check_times(as_floats("times", times))
     if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any() or not times[-1] > path.t_min:
         raise ValueError(f"expected times > t_min, at least one, strictly decreasing, got {times.tolist()}")
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"expected gamma in [0, 1], got {gamma}")
+    check_between("gamma", gamma, 0.0, 1.0)
     for t, s in zip(times[:-1].to(x.device), times[1:].to(x.device), strict=True):
         t, s = t.expand(len(x)), s.expand(len(x))
         below = path.time_at(math.sqrt(1 - gamma**2) * path.nsr(s)).clamp(min=path.t_min)

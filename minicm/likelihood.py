@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
+from .checks import check_alike, check_count, check_floats, check_per_sample, check_positive
 from .paths import Path
 from .shapes import Denoiser, Step, Velocity, per_sample, time_grid
 from .solvers import integrate, probability_flow, rk4_step
@@ -26,7 +27,9 @@ def exact_trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tenso
 
     x: (B, *S), D elements each; t: (B,).  Returns v (B, *S) and the divergence (B,).  v must act on each sample alone.
     """
+    check_per_sample("t", t, x)
     v, pull = vjp(lambda y: velocity(y, t), x)
+    check_alike("what velocity returns", v, "x", x)
     divergence = x.new_zeros(len(x))
     for row in torch.eye(x[0].numel(), dtype=x.dtype, device=x.device):
         basis = row.reshape(x.shape[1:]).expand_as(x)
@@ -42,9 +45,13 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     repeat with other probes.  Signs (`rademacher`) have none where the Jacobian is diagonal.
     Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD).
     """
+    check_floats("probe", probe)
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        check_alike("probe", probe, "x", x)
+        check_per_sample("t", t, x)
         v, pull = vjp(lambda y: velocity(y, t), x)
+        check_alike("what velocity returns", v, "x", x)
         return v, per_sample(probe * pull(probe)[0])
 
     return trace
@@ -74,6 +81,7 @@ def log_likelihood(
     Raises ValueError if times are no grid of this path.
     Source: Chen et al. 2018 (neural ODEs), theorem 1; Song et al. 2021 (score SDE).
     """
+    check_floats("x", x)
     times = path.check_times(time_grid(times)).sort().values
     velocity = probability_flow(denoise, path)
 
@@ -95,6 +103,8 @@ def bits_per_dim(log_prob: Tensor, num_elements: int, *, bin_width: float = 2 / 
     for bytes spread over [−1, 1], which adds the 7 bits of the literature.
     Source: Theis, van den Oord, Bethge 2016.
     """
+    check_count("num_elements", num_elements)
+    check_positive("bin_width", bin_width)
     return -(log_prob / num_elements + math.log(bin_width)) / math.log(2)
 
 

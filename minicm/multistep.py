@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .checks import answering, check_count, check_floats, check_positive
 from .paths import Path
 from .shapes import Denoiser, Velocity, time_grid
-from .times import log_grid
 
-__all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams", "scale_grid"]
+__all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]
 
 Remembered = list[tuple[float, Tensor]]  # newest first: (node, value (B, *S))
 
@@ -30,8 +30,9 @@ def adams_bashforth(velocity: Velocity, x: Tensor, times: Tensor, *, order: int 
     Raises ValueError if times are no grid or order is not in 1..6.
     Source: Hairer, Norsett, Wanner 1993 (Solving ODEs I), sec. III.1 and III.5.
     """
-    times = time_grid(times)
-    _check_order(order, 1)
+    check_floats("x", x)
+    times, velocity = time_grid(times), answering("velocity", velocity)
+    check_count("order", order, 1, _MAX_ORDER)
     history: Remembered = []
     for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
         history = [(t, velocity(x, _everywhere(t, x))), *history[: order - 1]]
@@ -47,7 +48,8 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, times: Tensor, path: Path) -> Te
     Raises ValueError if times are no grid of this path.
     Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow, Lu and Song 2024 (sCM), eq. 28.
     """
-    times = path.check_times(time_grid(times))
+    check_floats("x", x)
+    times, denoise = path.check_times(time_grid(times)), answering("denoise", denoise)
     h = -path.nsr(times).log().diff()  # infinite in the first place where α = 0: then its correction is 0
     last = None
     for i, t in enumerate(times[:-1].tolist()):
@@ -76,10 +78,10 @@ def exponential_adams(
     Raises ValueError if times are no grid of this path, order is not in 2..6 or scale is not positive.
     Source: ours, from Lu et al. 2022 (DPM-Solver++), prop. 4.1, with a corrector as in Zhao et al. 2023 (UniPC).
     """
-    times = path.check_times(time_grid(times))
-    _check_order(order, 2)
-    if not scale > 0:
-        raise ValueError(f"expected scale > 0, a noise-to-signal ratio, got {scale}")
+    check_floats("x", x)
+    times, denoise = path.check_times(time_grid(times)), answering("denoise", denoise)
+    check_count("order", order, 2, _MAX_ORDER)
+    check_positive("scale", scale)
     z = (path.alpha(times) / path.sigma(times)).numpy(force=True)
     history: Remembered = []
     before, grid = x, times.tolist()
@@ -91,29 +93,6 @@ def exponential_adams(
         before = x
         x = _ddim(x, t, grid[i + 1], _mean(history, _angle(z[i] + (z[i + 1] - z[i]) * _UNIT, scale)), path)
     return x
-
-
-def scale_grid(
-    num_steps: int, t_min: float = 0.002, t_max: float = 80.0, *, low: float = 0.02, high: float = 2.0
-) -> Tensor:
-    """Equal steps of ln((t + high)/(t + low)): as `log_grid` between low and high, longer outside; (N + 1,) float64.
-
-    low, high: noise-to-signal ratios around the finest and the coarsest scale of the data; beyond them D levels off.
-    Modes at a distance L begin to be told apart at a noise of about L, in many dimensions too: take high = 2 L, with
-    L = σ_data √(2 dimensions), the RMS distance of two samples.
-    For N(m, s² I) a step du of u = ln t, of a method of order p, leaves at the end an error of du^(p+1) times a factor
-    that falls as 1/t² above s and as t² below it.  All steps do equal harm where their density in u is the (p + 1)-th
-    root of the factor: for p = 1 it falls as 1/t and as t.  So it does here: t (high − low)/((t + high)(t + low)), with
-    a plateau for the scales between.  The defaults are σ_data/25 and 2 L for σ_data = ½ in the plane.
-    Times are noise-to-signal ratios: `path.time_at` moves them to another path.
-    Raises ValueError as `log_grid` does, and unless 0 <= low < high.
-    """
-    if not 0 <= low < high:
-        raise ValueError(f"expected 0 <= low < high, noise-to-signal ratios, got {low} and {high}")
-    times = log_grid(num_steps, t_min, t_max)  # its checks, and its exact ends
-    ratio = log_grid(num_steps, (t_min + low) / (t_min + high), (t_max + low) / (t_max + high))
-    times[1:-1] = ((high * ratio - low) / (1 - ratio))[1:-1]
-    return times
 
 
 def _angle(z: np.ndarray, scale: float) -> np.ndarray:
@@ -137,8 +116,3 @@ def _ddim(x: Tensor, t: float, s: float, x0: Tensor, path: Path) -> Tensor:
 def _everywhere(t: float, x: Tensor) -> Tensor:
     """The time t for every sample of x: (B,), float64."""
     return torch.full((len(x),), t, dtype=torch.float64, device=x.device)
-
-
-def _check_order(order: int, least: int) -> None:
-    if not least <= order <= _MAX_ORDER:
-        raise ValueError(f"expected an order in {least}..{_MAX_ORDER}, got {order}")

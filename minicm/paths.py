@@ -11,6 +11,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .checks import (
+    answering,
+    as_floats,
+    check_alike,
+    check_between,
+    check_event_shape,
+    check_floats,
+    check_per_sample,
+    check_positive,
+)
 from .shapes import Denoiser, like
 
 __all__ = ["VE", "VP", "Linear", "Path", "TrigFlow", "transport"]
@@ -56,10 +66,14 @@ class Path(ABC):
         Raises ValueError if t is not (B,).
         Source: Song et al. 2021 (score SDE), appendix B; Lu and Song 2024 (sCM), sec. 3.
         """
+        check_alike("eps", eps, "x0", x0)
+        check_per_sample("t", t, x0, "x0")
         return like(self.alpha(t), x0) * x0 + like(self.sigma(t), x0) * eps
 
     def noise(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
         """ε = (x − α x0)/σ, the noise that leads from x0 to x; (B, *S), needs σ(t) > 0."""
+        check_alike("x0", x0, "x", x)
+        check_per_sample("t", t, x)
         return (x - like(self.alpha(t), x) * x0) / like(self.sigma(t), x)
 
     def velocity(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
@@ -71,10 +85,14 @@ class Path(ABC):
         Raises ValueError if t is not (B,).
         Source: Song et al. 2021, eq. 13; Lipman et al. 2023 (flow matching), eq. 15.
         """
+        check_alike("x0", x0, "x", x)
+        check_per_sample("t", t, x)
         return like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x) * self.noise(x, t, x0)
 
     def denoised(self, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
         """x0 = (σ̇ x − σ v)/(σ̇ α − σ α̇), the inverse of `velocity`; shapes as there."""
+        check_alike("v", v, "x", x)
+        check_per_sample("t", t, x)
         a, s, da, ds = (like(f(t), x) for f in (self.alpha, self.sigma, self.d_alpha, self.d_sigma))
         return (ds * x - s * v) / (ds * a - s * da)
 
@@ -90,27 +108,30 @@ class Path(ABC):
 
         shape: (B, *S), of the result.  device: None for the generator's, or torch's default without one.
         """
+        check_event_shape("shape", shape)
         if device is None and generator is not None:
             device = generator.device
         eps = torch.randn(shape, generator=generator, device=device, dtype=dtype)
         return self.sigma(torch.tensor(self.t_max, dtype=torch.float64)).item() * eps
 
-    def check_times(self, times: Tensor) -> Tensor:
+    def check_times(self, times: Tensor, name: str = "times") -> Tensor:
         """The same times in float64, after a check that they lie on this path.
 
         Raises ValueError when one is not finite or lies outside [t_min, t_max], but for rounding.
         """
-        times = torch.as_tensor(times, dtype=torch.float64)
+        times = as_floats(name, times)
         slack = 1e-6 * self.t_max
         if not ((times >= self.t_min - slack) & (times <= self.t_max + slack)).all():
             raise ValueError(
-                f"expected times of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], "
+                f"expected {name} of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], "
                 f"got {times.min():.6g} to {times.max():.6g}"
             )
         return times
 
 
 def _check_interval(low: float, high: float, names: str) -> None:
+    for name, value in zip(names.split(" < "), (low, high)):
+        check_positive(name, value)
     if not 0 < low < high < math.inf:
         raise ValueError(f"expected 0 < {names} < inf, got {low} and {high}")
 
@@ -155,8 +176,8 @@ class VP(Path):
 
     def __post_init__(self) -> None:
         _check_interval(self.t_min, self.t_max, "t_min < t_max")
-        if not (self.beta_d >= 0 and self.beta_min > 0):
-            raise ValueError(f"expected beta_d >= 0 and beta_min > 0, got {self.beta_d} and {self.beta_min}")
+        check_between("beta_d", self.beta_d, 0.0)
+        check_positive("beta_min", self.beta_min)
 
     def _exponent(self, t: Tensor) -> Tensor:
         return self.beta_d * t**2 / 2 + self.beta_min * t
@@ -227,8 +248,7 @@ class TrigFlow(Path):
 
     def __post_init__(self) -> None:
         _check_interval(self.nsr_min, self.nsr_max, "nsr_min < nsr_max")
-        if not 0 < self.sigma_data < math.inf:
-            raise ValueError(f"expected sigma_data > 0, got {self.sigma_data}")
+        check_positive("sigma_data", self.sigma_data)
 
     @property
     def t_min(self) -> float:
@@ -261,8 +281,11 @@ def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
     x: (B, *S) on target; t: (B,) with α_t(t) > 0.  Returns (B, *S), data units.
     Source: Karras et al. 2022, appendix B; Lu and Song 2024, eq. 29.
     """
+    denoise = answering("denoise", denoise)
 
     def moved(x: Tensor, t: Tensor) -> Tensor:
+        check_floats("x", x)
+        check_per_sample("t", t, x)
         u = source.time_at(target.nsr(t))
         return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .checks import check_alike, check_per_sample, check_positive
 from .shapes import Denoiser, like
 
 __all__ = ["ConsistencyScaling", "EDMScaling", "Preconditioned", "Recovered", "Scaling", "TrigFlowScaling"]
@@ -17,8 +18,7 @@ Scaling = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
 def _check_sigma_data(sigma_data: float) -> None:
-    if not 0 < sigma_data < float("inf"):
-        raise ValueError(f"expected sigma_data > 0, the std of the data per coordinate, got {sigma_data}")
+    check_positive("sigma_data", sigma_data)  # the std of the data per coordinate
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,7 @@ class ConsistencyScaling:
 
     def __post_init__(self) -> None:
         _check_sigma_data(self.sigma_data)
-        if not self.t_min > 0:
-            raise ValueError(f"expected t_min > 0, got {self.t_min}")
+        check_positive("t_min", self.t_min)
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         d, gap = self.sigma_data, t - self.t_min
@@ -95,12 +94,15 @@ class Preconditioned(nn.Module):
 
         Raises ValueError if t is not (B,).
         """
+        check_per_sample("t", t, x)
         c_skip, c_out, c_in, c_noise = self.scaling(t)
         raw = self.network(like(c_in, x) * x, c_noise.to(x.dtype))
+        check_alike("what the network returns", raw, "x", x)
         return like(c_skip, x) * x + like(c_out, x) * raw
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
         """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates."""
+        check_per_sample("t", t, x)
         _, _, c_in, c_noise = self.scaling(t)
         return self.network(like(c_in, x) * x, c_noise.to(x.dtype))
 
@@ -137,5 +139,6 @@ class Recovered(nn.Module):
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
         """(D(x, t) − c_skip x)/c_out; (B, *S)."""
+        check_per_sample("t", t, x)
         c_skip, c_out, _, _ = self.scaling(t)
         return (self.denoise(x, t) - like(c_skip, x) * x) / like(c_out, x)

@@ -3,15 +3,17 @@
 x0 <- f(x_t, t);  x_s = α(s) x0 + σ(s) ε;  x0 <- f(x_s, s);  and so on.
 """
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
 
+from .checks import answering, as_floats, check_count, check_floats, check_per_sample
 from .paths import Path
 from .shapes import Denoiser, like
 
-__all__ = ["consistency_sample", "renoise", "sweep_level"]
+__all__ = ["consistency_sample", "falling_times", "renoise", "sweep_level"]
 
 
 def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None = None) -> Tensor:
@@ -23,11 +25,24 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     generator: on x0's device.
     Source: Song et al. 2023 (consistency models), Alg. 1, with general coefficients.
     """
+    check_floats("x0", x0)
+    check_per_sample("t", t, x0, "x0")
     m = torch.full_like(t, path.t_min)
     keep = path.alpha(t) / path.alpha(m)
     added = (path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2).clamp(min=0).sqrt()
     eps = torch.empty_like(x0, memory_format=torch.contiguous_format).normal_(generator=generator)
     return like(keep, x0) * x0 + like(added, x0) * eps
+
+
+def falling_times(times: Sequence[float] | Tensor, path: Path, name: str = "times") -> Tensor:
+    """The times of few-step sampling in float64, (N,): on the path, at least one, strictly decreasing.
+
+    Raises ValueError, with the argument's name, for others.
+    """
+    times = as_floats(name, times)
+    if times.ndim != 1 or len(times) < 1 or not (times.diff() < 0).all():
+        raise ValueError(f"expected {name} (N,), at least one, strictly decreasing, got {times.tolist()}")
+    return path.check_times(times, name)
 
 
 @torch.no_grad()
@@ -43,10 +58,8 @@ def consistency_sample(
     Raises ValueError if times is empty, does not decrease, or leaves the path.
     Source: Song et al. 2023, Alg. 1.
     """
-    times = path.check_times(torch.as_tensor(times, dtype=torch.float64))
-    if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any():
-        raise ValueError(f"expected at least one time, strictly decreasing, got {times.tolist()}")
-    times = times.to(x.device)
+    check_floats("x", x)
+    times, model = falling_times(times, path).to(x.device), answering("model", model)
     x0 = model(x, times[0].expand(len(x)))
     for t in times[1:]:
         t = t.expand(len(x))
@@ -62,8 +75,13 @@ def sweep_level(
     score: (B, *S) -> a number, e.g. a distance to the data.  Use it to choose the level: neither end is best.
     Raises ValueError if a level is not inside the path.
     """
+    check_count("seed", seed, -math.inf)
     rows = []
-    for level in levels:
+    for level in (
+        as_floats("levels", levels if isinstance(levels, (Tensor, float)) else list(levels)).flatten().tolist()
+    ):
+        if not path.t_min < level < path.t_max:
+            raise ValueError(f"expected levels between {path.t_min:.6g} and {path.t_max:.6g}, got {level:.6g}")
         generator = torch.Generator(x.device).manual_seed(seed)
         rows.append((level, score(consistency_sample(model, x, [path.t_max, level], path, generator))))
     return rows

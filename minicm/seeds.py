@@ -1,5 +1,9 @@
 """Seeds made from seeds: every iteration and every stream of random numbers has its own, and none is stored."""
 
+import math
+
+from .checks import check_count
+
 __all__ = ["fold"]
 
 
@@ -9,6 +13,8 @@ def fold(seed: int, *indices: int) -> int:
     A run that draws iteration k from fold(seed, k) needs no saved generator state to go on after a break.
     Source: Steele et al. 2014 (SplitMix), one round for each number.
     """
+    for index, number in enumerate((seed, *indices)):
+        check_count(f"indices[{index - 1}]" if index else "seed", number, least=-math.inf)
     z = 0
     for number in (seed, *indices):
         z = (z + number + 0x9E3779B97F4A7C15) % 2**64

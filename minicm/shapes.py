@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import as_floats, check_floats, check_per_sample
+
 __all__ = ["Denoiser", "Distance", "Loss", "Sampler", "Step", "Velocity", "like", "per_sample", "time_grid"]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> E[x0|x_t], or a consistency function
@@ -21,27 +23,28 @@ Sampler = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> (n, *S),
 def like(t: Tensor, x: Tensor) -> Tensor:
     """View per-sample numbers t (B,) so that they multiply x (B, *S); the result is (B, 1, ..., 1) in x's dtype.
 
-    Raises ValueError for any other shape of t: a (B, 1) or scalar t would broadcast silently along a wrong axis.
+    Raises ValueError for any other shape of t, since a (B, 1) or scalar t would broadcast silently along a wrong axis,
+    for numbers that are not floats, and for two devices.
     """
-    if t.ndim != 1 or t.shape[0] != x.shape[0]:
-        raise ValueError(f"expected t of shape ({x.shape[0]},), one time per sample, got {tuple(t.shape)}")
+    check_per_sample("t", t, x)
     return t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 
 def per_sample(x: Tensor) -> Tensor:
     """Σ over every axis but the first: (B, *S) -> (B,)."""
+    check_floats("x", x)
     return x.flatten(1).sum(1)
 
 
-def time_grid(times: Tensor) -> Tensor:
+def time_grid(times: Tensor, name: str = "times") -> Tensor:
     """The same grid in float64, after a check that it is one: (N + 1,), finite, strictly monotone, N >= 1.
 
     Raises ValueError for anything else.
     """
-    times = torch.as_tensor(times, dtype=torch.float64)
+    times = as_floats(name, times)
     if times.ndim != 1 or len(times) < 2:
-        raise ValueError(f"expected a grid of at least 2 times, shape (N + 1,), got shape {tuple(times.shape)}")
+        raise ValueError(f"expected a grid of at least 2 {name}, shape (N + 1,), got shape {tuple(times.shape)}")
     steps = times.diff()
     if not (times.isfinite().all() and ((steps > 0).all() or (steps < 0).all())):
-        raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite times, got {times.tolist()}")
+        raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite {name}, got {times.tolist()}")
     return times

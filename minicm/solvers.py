@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from .checks import answering, check_floats, check_per_sample
 from .paths import Path
 from .shapes import Denoiser, Step, Velocity, like, time_grid
 
@@ -35,6 +36,7 @@ def probability_flow(denoise: Denoiser, path: Path) -> Velocity:
     The field takes x (B, *S), data units, and t (B,) with σ(t) > 0; it returns (B, *S), data units per time.
     Source: Song et al. 2021 (score SDE), eq. 13; Karras et al. 2022 (EDM), eq. 1.
     """
+    denoise = answering("denoise", denoise)
 
     def velocity(x: Tensor, t: Tensor) -> Tensor:
         return path.velocity(x, t, denoise(x, t))
@@ -49,8 +51,10 @@ def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
     every decade is equally long and steps of one size do.  A grid of u is path.nsr(times).log().
     The field takes x (B, *S) and u (B,); it needs α(t) > 0.
     """
+    velocity = answering("velocity", velocity)
 
     def warped(x: Tensor, u: Tensor) -> Tensor:
+        check_per_sample("u", u, x)
         t = path.time_at(u.double().exp())
         rate = path.d_sigma(t) / path.sigma(t) - path.d_alpha(t) / path.alpha(t)
         return velocity(x, t) / like(rate, x)
@@ -60,13 +64,13 @@ def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
 
 def euler_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """x + (s − t) v(x, t): order 1, one evaluation.  x: (B, *S), t and s: (B,); returns x at s, (B, *S)."""
-    return x + like(s - t, x) * velocity(x, t)
+    return x + _gap(t, s, x) * velocity(x, t)
 
 
 def midpoint_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """x + (s − t) v(x_m, m) with m = (t + s)/2 and x_m by Euler: order 2, two evaluations; (B, *S)."""
-    half = (t + s) / 2
-    return x + like(s - t, x) * velocity(euler_step(velocity, x, t, half), half)
+    h, half = _gap(t, s, x), (t + s) / 2
+    return x + h * velocity(euler_step(velocity, x, t, half), half)
 
 
 def heun_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
@@ -74,18 +78,26 @@ def heun_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
 
     Source: Karras et al. 2022 (EDM), algorithm 1 without its last step to 0.
     """
-    h, v = like(s - t, x), velocity(x, t)
+    h, v = _gap(t, s, x), velocity(x, t)
     return x + h / 2 * (v + velocity(x + h * v, s))
 
 
 def rk4_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """x + (s − t)/6 (k1 + 2 k2 + 2 k3 + k4), the classical Runge-Kutta step: order 4, four evaluations; (B, *S)."""
-    h, half = like(s - t, x), (t + s) / 2
+    h, half = _gap(t, s, x), (t + s) / 2
     k1 = velocity(x, t)
     k2 = velocity(x + h / 2 * k1, half)
     k3 = velocity(x + h / 2 * k2, half)
     k4 = velocity(x + h * k3, s)
     return x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
+
+
+def _gap(t: Tensor, s: Tensor, x: Tensor) -> Tensor:
+    """s − t as it multiplies x, after a check of all three."""
+    check_floats("x", x)
+    check_per_sample("t", t, x)
+    check_per_sample("s", s, x)
+    return like(s - t, x)
 
 
 def ddim_step(path: Path) -> Step:
@@ -97,6 +109,7 @@ def ddim_step(path: Path) -> Step:
     """
 
     def step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        _gap(t, s, x)
         x0 = path.denoised(x, t, velocity(x, t))
         return path.mix(x0, path.noise(x, t, x0), s)
 
@@ -109,7 +122,8 @@ def states(velocity: Velocity, x: Tensor, times: Tensor, step: Step = heun_step)
     times: (N + 1,), strictly monotone, either way; they reach the velocity as float64 (B,).
     Raises ValueError, at the first state, if times are no such grid.
     """
-    times = time_grid(times).to(x.device)
+    check_floats("x", x)
+    times, velocity = time_grid(times).to(x.device), answering("velocity", velocity)
     yield x
     for t, s in zip(times[:-1], times[1:], strict=True):
         x = step(velocity, x, t.expand(len(x)), s.expand(len(x)))

@@ -6,10 +6,12 @@ has the same marginals as the probability flow dx = v dt: the extra drift undoes
 """
 
 import math
+from numbers import Real
 
 import torch
 from torch import Tensor
 
+from .checks import answering, check_between, check_floats
 from .paths import VE, Path
 from .shapes import Denoiser, like, time_grid
 from .solvers import heun_step, probability_flow
@@ -27,7 +29,8 @@ def reverse_sde(
     Raises ValueError if times are no such grid, among them a start at α = 0, where g is infinite.
     Source: Anderson 1982; Song et al. 2021 (score SDE), eq. 6; g as in Kingma et al. 2021 (VDM).
     """
-    times = _decreasing(path.check_times(time_grid(times))).to(x.device)
+    check_floats("x", x)
+    times, denoise = _decreasing(path.check_times(time_grid(times))).to(x.device), answering("denoise", denoise)
     if not (path.alpha(times) > 0).all():
         raise ValueError(f"expected times with alpha > 0, got a start at {times[0]:.6g}, where the SDE is singular")
     for t, s in zip(times[:-1], times[1:], strict=True):
@@ -61,11 +64,16 @@ def edm_stochastic(
     Raises ValueError if times do not decrease or churn < 0.
     Source: Karras et al. 2022 (EDM), algorithm 2; S_churn, S_min, S_max, S_noise are the four numbers.
     """
+    check_floats("x", x)
     times = _decreasing(time_grid(times)).to(x.device)
     if not times[-1] > 0:
-        raise ValueError(f"expected noise levels > 0, got {times[-1]:.6g} at the end: stop above 0, call the denoiser")
-    if not churn >= 0:
-        raise ValueError(f"expected churn >= 0, got {churn}")
+        raise ValueError(
+            f"expected times as noise levels > 0, got {times[-1]:.6g} at the end: stop above 0, call the denoiser"
+        )
+    for name, value in (("churn", churn), ("churn_min", churn_min), ("churn_noise", churn_noise)):
+        check_between(name, value, 0.0)
+    if not (isinstance(churn_max, Real) and churn_max >= 0):
+        raise ValueError(f"expected churn_max as a number >= 0, got {churn_max!r}")
     velocity = probability_flow(denoise, VE())
     gain = min(churn / len(times), math.sqrt(2) - 1)
     for t, s in zip(times[:-1], times[1:], strict=True):

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
 
 from .averages import Average
+from .checks import check_count, check_positive, shown
 from .seeds import fold
 from .shapes import Loss
 
@@ -62,16 +64,20 @@ def fit(
     parameter enters, and FloatingPointError, with the iteration and before the update, for a loss or gradient that is
     not finite.
     """
-    if not clip > 0:
-        raise ValueError(f"expected clip > 0, the largest gradient norm (inf for no clipping), got {clip}")
+    if not (isinstance(clip, Real) and clip > 0):
+        raise ValueError(f"expected clip > 0, the largest gradient norm (inf for no clipping), got {clip!r}")
+    check_count("seed", seed, -math.inf)
+    check_count("start", start, 0)
     model.train()
     if not len(parts):
-        raise ValueError(f"expected at least one part, such as range(1), got {parts}")
+        raise ValueError(f"expected parts, at least one, such as range(1), got {parts}")
     return _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
 
 
 def part_seed(seed: int, part: int) -> int:
     """The seed of part 0, 1, ... of every batch of a run; that of part 0 is the run's own."""
+    check_count("seed", seed, -math.inf)
+    check_count("part", part, 0)
     return fold(seed, part) if part else seed
 
 
@@ -127,8 +133,8 @@ def _check_batch(x0: Tensor, conditions: list[Tensor]) -> None:
         if not isinstance(condition, Tensor) or condition.shape[:1] != x0.shape[:1]:
             got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
             raise ValueError(f"expected conditions of shape ({len(x0)}, ...), one for each sample of x0, got {got}")
-    if x0.ndim == 0 or x0.numel() == 0:
-        raise ValueError(f"expected batches of shape (B, *S) with B >= 1, got {tuple(x0.shape)}")
+    if x0.ndim == 0 or x0.numel() == 0 or not x0.is_floating_point():
+        raise ValueError(f"expected batches x0 of shape (B, *S), floats, with B >= 1, got {shown(x0)}")
 
 
 def _check_values(values: Tensor, batch_size: int) -> None:
@@ -206,6 +212,9 @@ def warmup_linear_decay(peak: float, *, total: int, decay_from: int, warmup: int
 
 
 def _check_phases(peak: float, warmup: int, decay_from: int, total: int) -> None:
+    check_positive("peak", peak)
+    for name, value in (("warmup", warmup), ("decay_from", decay_from), ("total", total)):
+        check_count(name, value, 0)
     if not (peak > 0 and 0 <= warmup <= decay_from < total):
         raise ValueError(
             "expected peak > 0 and 0 <= warmup <= decay_from < total, "

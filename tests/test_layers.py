@@ -12,6 +12,7 @@ PACKAGE = ROOT / "minicm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS = [  # a module imports from the layers above its own in this list, never from those below
+    {"checks"},
     {"shapes", "seeds"},
     {"paths", "times", "nets"},
     {"solvers"},

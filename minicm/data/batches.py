@@ -1,11 +1,13 @@
 """Endless batches whose k-th depends on nothing but (seed, k): a run that stops at k goes on from start=k."""
 
+import math
 from collections.abc import Iterator
 from itertools import count
 
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..seeds import fold
 from ..shapes import Sampler
 
@@ -19,8 +21,9 @@ def batches(sampler: Sampler, batch_size: int, *, seed: int = 0, start: int = 0)
 
     Raises ValueError, at the call, unless batch_size >= 1 and start >= 0.
     """
-    if batch_size < 1 or start < 0:
-        raise ValueError(f"expected batch_size >= 1 and start >= 0, got {batch_size} and {start}")
+    check_count("batch_size", batch_size)
+    check_count("start", start, 0)
+    check_count("seed", seed, -math.inf)
     return (sampler(batch_size, torch.Generator().manual_seed(fold(seed, k, _DATA))) for k in count(start))
 
 
@@ -30,9 +33,9 @@ def of_points(points: Tensor, batch_size: int, *, seed: int = 0, start: int = 0)
     Raises ValueError as `batches` does, and for a data set that is empty or holds NaN or infinity.
     """
     if points.ndim == 0 or points.numel() == 0:
-        raise ValueError(f"expected at least one data point, shape (N, *S), got shape {tuple(points.shape)}")
+        raise ValueError(f"expected points, at least one, shape (N, *S), got shape {tuple(points.shape)}")
     if not points.isfinite().all():
-        raise ValueError(f"expected finite data, got NaN or infinity in {_bad_rows(points)} of {len(points)} points")
+        raise ValueError(f"expected finite points, got NaN or infinity in {_bad_rows(points)} of {len(points)} points")
 
     def draw(n: int, generator: torch.Generator) -> Tensor:
         return points[torch.randint(len(points), (n,), generator=generator).to(points.device)]

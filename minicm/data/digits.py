@@ -3,11 +3,14 @@
 x = (value − mean) · ½/std with the mean and std over all values of all pictures, so that σ_d = ½ fits them.
 """
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor
+
+from ..checks import check_count, check_floats
 
 __all__ = ["LUMA", "TINTS", "Halves", "digit_halves", "digit_images", "tint_index", "tinted", "to_grey", "to_rgb"]
 
@@ -50,6 +53,7 @@ def digit_images() -> tuple[Tensor, Tensor]:
 
 def digit_halves(seed: int = 0) -> Halves:
     """The digits in two random halves of 899 and 898; the halves of each class differ by one picture at most."""
+    check_count("seed", seed, -math.inf)
     x, labels = digit_images()
     shuffled = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     by_class = shuffled[labels[shuffled].argsort(stable=True)]
@@ -63,6 +67,7 @@ def tinted(x: Tensor, labels: Tensor) -> Tensor:
     3 and 8 share a colour, and so do 4 and 9.  All tints are equally bright, so a grey picture does not show them.
     Raises ValueError unless x is (N, 1, H, W) and labels is (N,).
     """
+    check_floats("x", x)
     if x.ndim != 4 or x.shape[1] != 1 or labels.shape != (len(x),):
         raise ValueError(
             f"expected grey x of shape (N, 1, H, W) and labels (N,), got {tuple(x.shape)} and {tuple(labels.shape)}"
@@ -73,16 +78,21 @@ def tinted(x: Tensor, labels: Tensor) -> Tensor:
 
 def to_grey(x: Tensor) -> Tensor:
     """Ink in [0, 1], cut off there, of digits in data units; any shape."""
+    check_floats("x", x)
     return ((x * (2 * STD) + MEAN) / INK).clamp(0, 1)
 
 
 def to_rgb(x: Tensor) -> Tensor:
     """Red, green and blue in [0, 1], cut off there, of tinted digits in data units; any shape."""
+    check_floats("x", x)
     return ((x * (2 * TINTED_STD) + TINTED_MEAN) / INK).clamp(0, 1)
 
 
 def tint_index(x: Tensor) -> Tensor:
     """Which of TINTS fits each tinted picture best, by the squared error over its values; (N, 3, H, W) -> (N,)."""
+    check_floats("x", x)
+    if x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(f"expected tinted x of shape (N, 3, H, W), got {tuple(x.shape)}")
     rgb = (x * (2 * TINTED_STD) + TINTED_MEAN) / INK
     ink = torch.einsum("nchw,c->nhw", rgb, torch.tensor(LUMA).to(x)) / _LEVEL
     drawn = torch.tensor(TINTS).to(x)[:, None, :, None, None] * ink[None, :, None]  # (5, N, 3, H, W)

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..checks import as_floats, check_count
+
 __all__ = ["DINOSAUR", "Drawing"]
 
 Stroke = Sequence[tuple[float, float]]
@@ -35,7 +37,9 @@ class Drawing:
     """
 
     def __init__(self, strokes: Sequence[Stroke]) -> None:
-        lines = [_smooth(torch.tensor(stroke, dtype=torch.float64)) for stroke in strokes]
+        lines = [_smooth(_points(stroke)) for stroke in strokes]
+        if not lines:
+            raise ValueError("expected strokes, at least one, got none")
         self.starts = torch.cat([line[:-1] for line in lines])  # (N, 2)
         self.ends = torch.cat([line[1:] for line in lines])
         lengths = (self.ends - self.starts).norm(dim=1)
@@ -47,10 +51,18 @@ class Drawing:
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
         """Points uniform on the strokes; (n, 2), raw units."""
+        check_count("n", n)
         device, dtype = generator.device, torch.get_default_dtype()
         i = torch.multinomial(self.shares.to(device), n, replacement=True, generator=generator)
         a, b = (points.to(device, dtype)[i] for points in (self.starts, self.ends))
         return a + torch.rand((n, 1), generator=generator, device=device) * (b - a)
+
+
+def _points(stroke: Stroke) -> Tensor:
+    points = as_floats("strokes", stroke)
+    if points.ndim != 2 or points.shape[1] != 2 or len(points) < 2 or not points.isfinite().all():
+        raise ValueError(f"expected strokes of at least 2 finite points (x, y), got {stroke}")
+    return points
 
 
 def _smooth(points: Tensor, pieces: int = 8) -> Tensor:

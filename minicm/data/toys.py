@@ -11,6 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..oracles import GaussianMixture, Mixture1D, ProductMixture, Ring
 from ..shapes import Sampler
 from .drawing import DINOSAUR
@@ -104,6 +105,7 @@ def swiss_roll(n: int, generator: torch.Generator) -> Tensor:
 
 def pinwheel(n: int, generator: torch.Generator) -> Tensor:
     """Five arms, each a Gaussian of std (.3, .1) at radius 1 that is twisted by exp(radius)/4; (n, 2), data units."""
+    check_count("n", n)
     arm = torch.randint(5, (n,), generator=generator, device=generator.device)
     radial, across = torch.randn((2, n), generator=generator, device=generator.device)
     radial, across = 1 + 0.3 * radial, 0.1 * across
@@ -139,9 +141,9 @@ def toy(name: str) -> Sampler:
 
     Raises ValueError, with the names there are, for another one.
     """
-    found = TOYS.get("eight_gaussians" if name == "g8" else name)
+    found = TOYS.get(str("eight_gaussians" if name == "g8" else name))
     if found is None:
-        raise ValueError(f"expected a data set among {', '.join(TOYS)}, got {name!r}")
+        raise ValueError(f"expected the name of a data set among {', '.join(TOYS)}, got {name!r}")
     return found
 
 
@@ -154,6 +156,7 @@ def _kept(
 
 
 def _uniform(n: int, generator: torch.Generator) -> Tensor:
+    check_count("n", n)
     return torch.rand(n, generator=generator, device=generator.device)
 
 

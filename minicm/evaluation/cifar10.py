@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import load_weights
+from ..checks import check_count, shown
 from ..data.cifar10 import to_pixels
 from .frechet import Moments, PrecisionRecall, features_of, kid, nearest, precision_recall
 
@@ -29,6 +30,7 @@ class Cifar10Classifier(nn.Module):
 
     def __init__(self, width: int = 32) -> None:
         super().__init__()
+        check_count("width", width)
         sizes = [3, width, 2 * width, 4 * width]
         layers: list[nn.Module] = []
         for inputs, outputs in zip(sizes, sizes[1:]):
@@ -76,6 +78,9 @@ def cifar10_classifier(file: Path = CLASSIFIER) -> Cifar10Classifier:
 
 def enlarged(pictures: Tensor) -> Tensor:
     """Each pixel repeated until the picture is 32 x 32; (n, 3, H, W) -> (n, 3, 32, 32)."""
+    fits = isinstance(pictures, Tensor) and pictures.ndim == 4 and len(pictures) > 0
+    if not fits or not 0 < pictures.shape[2] <= 32 or 32 % pictures.shape[2]:
+        raise ValueError(f"expected pictures (n, 3, H, W), H a divisor of 32, got {shown(pictures)}")
     factor = 32 // pictures.shape[2]
     return pictures.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..checks import check_count
 from .rows import rows_of_two
 
 __all__ = ["c2st"]
@@ -27,6 +28,7 @@ def c2st(x: Tensor, y: Tensor, *, seed: int = 0) -> float:
     Raises ValueError as `rows` does, and for other event shapes.
     Source: Lopez-Paz and Oquab 2017, sec. 3.
     """
+    check_count("seed", seed, -math.inf)
     a, b = rows_of_two(x, y)
     generator = torch.Generator().manual_seed(seed)
     a, b = (part[torch.randperm(len(part), generator=generator)[: min(len(a), len(b))]] for part in (a, b))

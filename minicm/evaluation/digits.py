@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from ..checkpoints import load_weights
+from ..checks import check_count
 from ..data.digits import digit_halves
 from .frechet import Moments, features_of, nearest
+from .rows import rows
 
 __all__ = ["CLASSIFIER", "DigitsClassifier", "DigitsQuality", "digits_classifier", "evaluate_digits", "pixel_gaussian"]
 
@@ -85,7 +87,7 @@ def evaluate_digits(x: Tensor) -> DigitsQuality:
     h, classifier = digit_halves(), digits_classifier()
     size = len(h.test)
     if x.shape[1:] != h.test.shape[1:] or len(x) < size:
-        raise ValueError(f"expected at least {size} digits of shape {tuple(h.test.shape[1:])}, got {tuple(x.shape)}")
+        raise ValueError(f"expected at least {size} digits x of shape {tuple(h.test.shape[1:])}, got {tuple(x.shape)}")
     train, test = (Moments.of(features_of(classifier.features, part)) for part in (h.train, h.test))
     found = features_of(classifier.features, x.detach().cpu())
     sets = [Moments.of(part) for part in found.split(size) if len(part) == size]
@@ -107,7 +109,8 @@ def pixel_gaussian(n: int, points: Tensor, generator: torch.Generator) -> Tensor
 
     What a model must beat: it knows everything about pairs of pixels and nothing about digits.
     """
-    flat = points.flatten(1).double()
+    check_count("n", n)
+    flat = rows(points, "points")
     deviations = (flat - flat.mean(0)) / (len(flat) - 1) ** 0.5  # their rows span the covariance, singular or not
     z = torch.randn((n, len(flat)), generator=generator, dtype=torch.float64)
     return (flat.mean(0) + z @ deviations).to(points).unflatten(1, points.shape[1:])

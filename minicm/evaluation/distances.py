@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from ..checks import check_count, check_positive
 from .projections import directions, project, sliced_w2
 from .rows import rows_of_two
 
@@ -27,6 +28,7 @@ def sliced_wasserstein(
     Raises ValueError as `rows` does, for other event shapes, and unless num_projections >= 1.
     Source: Bonneel et al. 2015 (sliced and Radon Wasserstein barycenters), where the mean is over the sphere.
     """
+    check_count("num_projections", num_projections)
     a, b = rows_of_two(x, y)
     u = directions(a.shape[1], num_projections, generator)
     return sliced_w2(project(a, u), project(b, u))
@@ -53,8 +55,10 @@ def mmd(x: Tensor, y: Tensor, bandwidths: Sequence[float] = (0.02, 0.05, 0.15)) 
     Raises ValueError as `rows` does, for other event shapes, and unless all bandwidths are > 0.
     Source: Gretton et al. 2012, eq. 5.
     """
-    if len(bandwidths) == 0 or min(bandwidths) <= 0:
-        raise ValueError(f"expected bandwidths > 0, at least one, got {tuple(bandwidths)}")
+    if len(bandwidths) == 0:
+        raise ValueError("expected bandwidths, at least one, got none")
+    for h in bandwidths:
+        check_positive("each of the bandwidths", h)
     a, b = rows_of_two(x, y)
 
     def kernel_sum(distance: Tensor) -> Tensor:
@@ -80,10 +84,10 @@ def frechet_distance(mean1: Tensor, cov1: Tensor, mean2: Tensor, cov2: Tensor) -
     Raises ValueError for shapes that do not fit, NaN or infinity, or a covariance that is not symmetric.
     Source: Dowson and Landau 1982; Heusel et al. 2017 (FID), eq. 6.
     """
-    m1, c1 = _moments(mean1, cov1)
-    m2, c2 = _moments(mean2, cov2)
+    m1, c1 = _moments(mean1, cov1, "1")
+    m2, c2 = _moments(mean2, cov2, "2")
     if m1.shape != m2.shape:
-        raise ValueError(f"expected means of one length, got {len(m1)} and {len(m2)}")
+        raise ValueError(f"expected mean1 and mean2 (and cov1 and cov2) of one length, got {len(m1)} and {len(m2)}")
     values, vectors = torch.linalg.eigh(c1)
     root = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
     # The product is symmetric, so its eigenvalues are real: no square root of a matrix, no imaginary residue.
@@ -101,10 +105,12 @@ def frechet_between(x: Tensor, y: Tensor) -> float:
     return frechet_distance(a.mean(0), cov_a, b.mean(0), cov_b)
 
 
-def _moments(mean: Tensor, cov: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(mean: Tensor, cov: Tensor, which: str) -> tuple[Tensor, Tensor]:
     mean, cov = mean.detach().cpu().double(), cov.detach().cpu().double()
     if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
-        raise ValueError(f"expected mean (D,) and covariance (D, D), got {tuple(mean.shape)} and {tuple(cov.shape)}")
-    if not (mean.isfinite().all() and torch.allclose(cov, cov.T, rtol=1e-5, atol=1e-8)):
-        raise ValueError("expected a finite mean and a finite symmetric covariance, got another matrix or NaN")
+        raise ValueError(
+            f"expected mean{which} (D,) and cov{which} (D, D), got {tuple(mean.shape)} and {tuple(cov.shape)}"
+        )
+    if not (mean.isfinite().all() and cov.isfinite().all() and torch.allclose(cov, cov.T, rtol=1e-5, atol=1e-8)):
+        raise ValueError(f"expected mean{which} finite and cov{which} finite and symmetric, got NaN or another matrix")
     return mean, cov

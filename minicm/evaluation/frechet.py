@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_count
 from .distances import frechet_distance
 from .rows import rows, rows_of_two
 
@@ -31,12 +32,14 @@ _CHUNK = 500  # rows of the (n, m) distances held at once
 
 
 @torch.no_grad()
-def features_of(features: Features, x: Tensor, *, batch_size: int = 500) -> Tensor:
+def features_of(features: Features, x: Tensor, *, batch_size: int = 500, name: str = "x") -> Tensor:
     """features(x) in parts of batch_size, (n, D), float64, on the CPU; a module is put into eval mode.
 
     x: (n, *S), whatever the features take, on their device.  Raises ValueError as `rows` does, and unless each sample
     gets one row.
     """
+    check_count("batch_size", batch_size)
+    rows(x, name)
     if isinstance(features, nn.Module):
         features.eval()
     found = torch.cat([features(part).flatten(1).cpu() for part in x.split(batch_size)])
@@ -69,7 +72,9 @@ def frechet_in(features: Features, x: Tensor, y: Tensor) -> float:
     Between true sets its mean falls as 1/n: compare at equal n only, and with the floor at that n.
     Raises ValueError as `features_of` does.  Source: Heusel et al. 2017, eq. 6, there with Inception's features.
     """
-    return Moments.of(features_of(features, x)).distance(Moments.of(features_of(features, y)))
+    if x.shape[1:] != y.shape[1:]:
+        raise ValueError(f"expected x and y of one event shape, got {tuple(x.shape[1:])} and {tuple(y.shape[1:])}")
+    return Moments.of(features_of(features, x)).distance(Moments.of(features_of(features, y, name="y")))
 
 
 def kid(x: Tensor, y: Tensor) -> float:
@@ -113,7 +118,8 @@ def precision_recall(x: Tensor, y: Tensor, *, k: int = 3) -> PrecisionRecall:
     Source: Kynkäänniemi et al. 2019, eq. 1 and 2.
     """
     a, b = rows_of_two(x, y)
-    if not 1 <= k < min(len(a), len(b)):
+    check_count("k", k)
+    if not k < min(len(a), len(b)):
         raise ValueError(f"expected 1 <= k < the number of samples, got k {k} and {len(a)}, {len(b)} samples")
     return PrecisionRecall(_covered(a, b, k), _covered(b, a, k))
 
@@ -140,6 +146,6 @@ def nearest(x: Tensor, points: Tensor) -> Neighbours:
     A model that repeats its data lies nearer to it than fresh data does; measure fresh data too.
     Raises ValueError as `rows` does, and for other event shapes.
     """
-    a, b = rows_of_two(x, points)
+    a, b = rows_of_two(x, points, ("x", "points"))
     found = [torch.cdist(part, b).min(1) for part in a.split(_CHUNK)]
     return Neighbours(torch.cat([f.values for f in found]), torch.cat([f.indices for f in found]))

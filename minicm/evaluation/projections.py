@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from ..checks import check_count
+
 __all__ = ["directions", "mean_distance", "mean_distance_between", "project", "sliced_w2"]
 
 
@@ -16,8 +18,8 @@ def directions(dim: int, num: int, generator: torch.Generator | None = None) -> 
 
     Raises ValueError unless num >= 1.
     """
-    if num < 1:
-        raise ValueError(f"expected num_projections >= 1, got {num}")
+    check_count("dim", dim)
+    check_count("num", num)
     if dim == 2:  # equal angles make means over directions of |u·v| exact to 1/num², of (u·v)² to rounding
         angle = (torch.rand(1, generator=generator, dtype=torch.float64) + torch.arange(num)) * (math.pi / num)
         return torch.stack([angle.cos(), angle.sin()])

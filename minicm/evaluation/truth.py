@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import check_count, check_positive
 from ..oracles import GaussianMixture
 from ..shapes import Denoiser
 from .rows import rows, rows_of_two
@@ -45,9 +46,9 @@ def map_error(found: Tensor, exact: Tensor) -> MapError:
     """
     if found.shape != exact.shape:
         raise ValueError(
-            f"expected two sets of one shape, row by row, got {tuple(found.shape)} and {tuple(exact.shape)}"
+            f"expected found and exact of one shape, row by row, got {tuple(found.shape)} and {tuple(exact.shape)}"
         )
-    a, b = rows_of_two(found, exact)
+    a, b = rows_of_two(found, exact, ("found", "exact"))
     error = (a - b).norm(dim=1)
     return MapError(error.square().mean().sqrt().item(), error.quantile(0.5).item())
 
@@ -68,6 +69,7 @@ def mode_coverage(x: Tensor, mixture: GaussianMixture, *, num_std: float = 3.0) 
     Σ √(w_k (1 − w_k)/2πn), the mean for n true samples.
     x: (n, *S).  Raises ValueError as `rows` does, for another event shape, and for a mixture with a zero std.
     """
+    check_positive("num_std", num_std)
     distance, nearest = _in_stds(x, mixture).min(1)
     weights = mixture.weights.detach().cpu().double()
     counts = nearest[distance <= num_std].bincount(minlength=len(weights))
@@ -81,6 +83,7 @@ def far_fraction(x: Tensor, mixture: GaussianMixture, *, num_std: float = 3.0) -
 
     x: (n, *S).  Raises ValueError as `mode_coverage` does.
     """
+    check_positive("num_std", num_std)
     return (_in_stds(x, mixture).amin(1) > num_std).double().mean().item()
 
 
@@ -89,6 +92,8 @@ def far_floor(dim: int, *, num_std: float = 3.0) -> float:
 
     exp(−9/2) = .0111 in the plane.  Modes that overlap have less.
     """
+    check_count("dim", dim)
+    check_positive("num_std", num_std)
     return torch.special.gammaincc(torch.tensor(dim / 2).double(), torch.tensor(num_std**2 / 2).double()).item()
 
 
@@ -99,5 +104,5 @@ def _in_stds(x: Tensor, mixture: GaussianMixture) -> Tensor:
         raise ValueError("expected a mixture of positive stds to measure distances in, got a std of 0")
     means = mixture.means.detach().cpu().double()
     if x.shape[1:] != means.shape[1:]:
-        raise ValueError(f"expected samples of event shape {tuple(means.shape[1:])}, got {tuple(x.shape[1:])}")
+        raise ValueError(f"expected samples x of event shape {tuple(means.shape[1:])}, got {tuple(x.shape[1:])}")
     return torch.cdist(rows(x), means.flatten(1)) / stds

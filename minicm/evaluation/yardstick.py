@@ -5,6 +5,7 @@ average, whatever the luck of that truth.  The energy distance stands for two bl
 over all pairs of blocks, of the samples and of five true sets: one pair scatters by a factor of three by luck.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from statistics import mean, median
@@ -12,6 +13,7 @@ from statistics import mean, median
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..oracles import GaussianMixture
 from ..seeds import fold
 from ..shapes import Sampler
@@ -47,7 +49,9 @@ def noise_floor(
     metric: such as `energy_distance`, or a lambda around one that takes more arguments.
     Raises ValueError unless pairs >= 1.
     """
-    _check_pairs(pairs)
+    check_count("n", n, 2)
+    check_count("pairs", pairs)
+    check_count("seed", seed, -math.inf)
     return _floor([metric(*_pair(sampler, n, seed, k)) for k in range(pairs)])
 
 
@@ -103,7 +107,9 @@ class Yardstick:
         seed: int = 0,
         mixture: GaussianMixture | None = None,
     ) -> None:
-        _check_pairs(floor_pairs)
+        check_count("n", n, 2)
+        check_count("num_projections", num_projections)
+        check_count("floor_pairs", floor_pairs)
         self.n, self.seed, self.mixture = n, seed, mixture
         pool = sampler(_POOL * n, torch.Generator().manual_seed(fold(seed, _TRUTH)))
         self.truth = pool[:n]
@@ -127,10 +133,10 @@ class Yardstick:
         """
         if len(x) != self.n:
             raise ValueError(
-                f"expected {self.n} samples, as many as the floors are for, got {len(x)}: set Yardstick's n"
+                f"expected {self.n} samples x, as many as the floors are for, got {len(x)}: set Yardstick's n"
             )
         if x.shape[1:] != self.truth.shape[1:]:
-            raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got {tuple(x.shape)}")
+            raise ValueError(f"expected samples x of shape {tuple(self.truth.shape)}, got {tuple(x.shape)}")
         found = self._summary(rows(x))
         ed, sw2 = _ed(found, self._pool), sliced_w2(found.sorted, self._truth)
         quality = Quality(
@@ -185,8 +191,3 @@ def _fresh(sampler: Sampler, n: int, seed: int, index: int) -> Tensor:
 
 def _floor(values: list[float]) -> Floor:
     return Floor(median(values), min(values), max(values))
-
-
-def _check_pairs(pairs: int) -> None:
-    if pairs < 1:
-        raise ValueError(f"expected at least one pair of true sets for the floor, got {pairs}")

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
+from ..checks import check_alike, check_between, check_floats
 from ..paths import Path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
 from .alternating import Alternating, CriticLoss
-from .matching import generate
+from .matching import generate, on_path
 
 __all__ = [
     "AdversarialLoss",
@@ -35,6 +36,7 @@ def logistic_critic(real: Tensor, fake: Tensor) -> Tensor:
 
     Source: Goodfellow et al. 2014, eq. 1.
     """
+    check_alike("fake", fake, "real", real)
     return softplus(-real) + softplus(fake)
 
 
@@ -45,6 +47,7 @@ def logistic_generator(fake: Tensor) -> Tensor:
 
 def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
     """relu(1 − C(x)) + relu(1 + C(g)); (B,), 2 at C = 0.  Source: Lim and Ye 2017 (geometric GAN)."""
+    check_alike("fake", fake, "real", real)
     return (1 - real).relu() + (1 + fake).relu()
 
 
@@ -58,6 +61,7 @@ def gradient_penalty(critic: nn.Module, x: Tensor) -> Tensor:
 
     Source: Mescheder et al. 2018, eq. 9.
     """
+    check_floats("x", x)
     x = x.detach().requires_grad_(True)
     (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
     return per_sample(slope**2)
@@ -83,6 +87,9 @@ class AdversarialLoss:
     score: Callable[[Tensor], Tensor] = logistic_generator
     blur: Law | None = None
 
+    def __post_init__(self) -> None:
+        on_path(self.levels, self.path)
+
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         g = generate(model, x0, self.levels, self.path, generator)
         return self.score(self.critic(_blurred(g, self.blur, generator)))
@@ -92,6 +99,8 @@ def discriminator_loss(
     path: Path, levels: Tensor, *, score: Scored = logistic_critic, r1: float = 0.0, blur: Law | None = None
 ) -> CriticLoss:
     """score(C(x), C(g)) + r1/2 ‖∇C(x)‖², per sample; (B,).  r1: in squared data units.  blur: as in the generator's."""
+    levels = on_path(levels, path)
+    check_between("r1", r1, 0.0)
 
     def loss(critic: nn.Module, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         with torch.no_grad():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_count
 from ..shapes import Denoiser, Loss
 
 __all__ = ["Alternating", "CriticLoss", "frozen", "summed"]
@@ -40,8 +41,7 @@ class Alternating:
         updates: int = 1,
         lr: Callable[[int], float] | None = None,
     ) -> None:
-        if updates < 1:
-            raise ValueError(f"expected updates >= 1, those of the critic before each of the model, got {updates}")
+        check_count("updates", updates)  # of the critic before each of the model
         self.loss, self.critic, self.critic_loss, self.optimizer = loss, critic, critic_loss, optimizer
         self.updates, self.lr = updates, lr
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
+from ..checks import answering, check_alike, check_between, check_count, check_per_sample, check_positive
 from ..paths import TrigFlow
 from ..precond import Preconditioned, TrigFlowScaling
 from ..shapes import Denoiser, like, per_sample
@@ -35,11 +36,18 @@ Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Te
 # (model, x, t, dx, dt) -> F with its gradient graph, and dF along (dx, dt) without one; dx: (B, *S), dt: (B,)
 
 
+def _check_direction(x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> None:
+    check_per_sample("t", t, x)
+    check_alike("dx", dx, "x", x)
+    check_per_sample("dt", dt, x)
+
+
 def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
     """F and dF by forward-mode differentiation: works for every network that forward mode supports.
 
     Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
     """
+    _check_direction(x, t, dx, dt)
     with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):  # both draw the same dropout mask
         _, dF = jvp(model.raw, (x.contiguous(), t.contiguous()), (dx.contiguous(), dt.contiguous()))
     return model.raw(x, t), dF
@@ -50,6 +58,7 @@ def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tens
 
     The scaling must be TrigFlow's, with c_in constant and c_noise = t; raises ValueError for another one.
     """
+    _check_direction(x, t, dx, dt)
     if not isinstance(model.scaling, TrigFlowScaling):
         raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
@@ -61,6 +70,7 @@ def by_differences(h: float = 1e-3) -> Derivative:
 
     Needs no forward mode, only float32 and two further forward passes; its error is of order h² and 1e-7/h.
     """
+    check_positive("h", h)
 
     def differentiate(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
         devices = [x.device] if x.is_cuda else []
@@ -92,6 +102,9 @@ def scm_tangent(
     Raises ValueError unless the model's scaling is TrigFlow's, with the path's σ_d.
     Source: Lu and Song 2024 (sCM), Alg. 1 and eq. 8.
     """
+    check_alike("v", v, "x", x)
+    check_per_sample("t", t, x)
+    check_between("warmup", warmup, 0.0, 1.0)
     if model.scaling != TrigFlowScaling(path.sigma_data):
         raise ValueError(f"expected a model with {TrigFlowScaling(path.sigma_data)}, got one with {model.scaling}")
     d, cos, sin = path.sigma_data, like(t.cos(), x), like(t.sin(), x)
@@ -107,6 +120,7 @@ def unchanged(g: Tensor, t: Tensor) -> Tensor:
 
 def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
     """g/(‖g‖₂ + c), the norm over all elements of a sample.  Source: Lu and Song 2024, Alg. 1, c = .1."""
+    check_positive("c", c)
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
         return g / like(g.flatten(1).norm(dim=1) + c, g)
@@ -116,6 +130,7 @@ def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
 
 def clipped(limit: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
     """cos(t) clamp(df/dt, −limit, limit), element by element.  Source: Lu and Song 2024, sec. 4, limit 1."""
+    check_positive("limit", limit)
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
         cos = like(t.cos(), g)
@@ -133,12 +148,15 @@ class AdaptiveWeight(nn.Module):
 
     def __init__(self, count: int = 16, high: float = 8.0) -> None:
         super().__init__()
+        check_count("count", count)
+        check_positive("high", high)
         self.register_buffer("frequencies", torch.linspace(0, high, count), persistent=False)
         self.head = nn.Linear(2 * count, 1, bias=False)  # frequency 0 is the constant
         nn.init.zeros_(self.head.weight)
 
     def forward(self, t: Tensor) -> Tensor:
         """w(t); (B,) -> (B,)."""
+        check_per_sample("t", t, t, "t")
         angles = t[:, None] * self.frequencies
         return self.head(torch.cat([angles.sin(), angles.cos()], dim=1).to(self.head.weight.dtype)).squeeze(1)
 
@@ -165,7 +183,7 @@ def scm_loss(
     """
     x = path.mix(x0, eps, t)
     with torch.no_grad():
-        v = path.velocity(x, t, x0 if teacher is None else teacher(x, t))
+        v = path.velocity(x, t, x0 if teacher is None else answering("teacher", teacher)(x, t))
     F, g = scm_tangent(model, x, t, v, path=path, warmup=warmup, derivative=derivative)
     error = per_sample((F - (F.detach() + rescale(g, t))) ** 2) / x0[0].numel()
     if weight is None:
@@ -176,8 +194,7 @@ def scm_loss(
 
 def tangent_warmup(iterations: int) -> Callable[[int], float]:
     """r(k) = min(1, k/iterations).  Source: Lu and Song 2024, Alg. 1, with 10,000 iterations."""
-    if iterations < 1:
-        raise ValueError(f"expected iterations >= 1, got {iterations}")
+    check_count("iterations", iterations)
     return lambda iteration: min(1.0, iteration / iterations)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import answering, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
@@ -24,9 +25,10 @@ def denoising_loss(
     x0, eps: (B, *S).  t: (B,).
     Source: Karras et al. 2022 (EDM), eq. 2 and table 1.
     """
-    nsr = path.nsr(t)
+    check_positive("sigma_data", sigma_data)
+    x, nsr = path.mix(x0, eps, t), path.nsr(t)
     weight = (nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2
-    error = model(path.mix(x0, eps, t), t) - x0
+    error = answering("model", model)(x, t) - x0
     return per_sample(like(weight, x0) * error**2) / x0[0].numel()
 
 
@@ -38,7 +40,7 @@ def velocity_loss(model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: 
     x0, eps: (B, *S).  t: (B,), with σ(t) > 0.
     Source: Lu and Song 2024 (sCM), eq. 4; Lipman et al. 2023 (flow matching), eq. 9.
     """
-    x = path.mix(x0, eps, t)
+    x, model = path.mix(x0, eps, t), answering("model", model)
     # v is affine in x0 with slope α̇ − σ̇ α/σ: the difference needs neither velocity
     slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
     return per_sample((like(slope, x) * (model(x, t) - x0)) ** 2) / x0[0].numel()
@@ -54,6 +56,9 @@ class DenoisingLoss:
     path: Path
     law: Law
     sigma_data: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_positive("sigma_data", self.sigma_data)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t = self.path.time_at(self.law(len(x0), generator))

@@ -12,6 +12,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..checks import answering, check_between, check_count, check_per_sample, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, Distance, Loss, Step
 from ..solvers import ddim_step, heun_step, probability_flow
@@ -44,11 +45,14 @@ def consistency_loss(
     step: the solver of that ODE, DDIM by default.
     Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
-    x_t = path.mix(x0, eps, t)
+    x_t, model = path.mix(x0, eps, t), answering("model", model)
+    check_per_sample("s", s, x0, "x0")
+    target = model if target is None else answering("target", target)
+    teacher = teacher if teacher is None else answering("teacher", teacher)
     with torch.no_grad():
         x_s = _along_ode(x_t, x0, eps, t, s, path, teacher, step)
         with torch.random.fork_rng(_cuda_devices(x0)):  # both sides then draw the same dropout mask
-            aim = (target or model)(x_s, s)
+            aim = target(x_s, s)
     return distance(model(x_t, t), aim)
 
 
@@ -152,6 +156,7 @@ def cd(
     target: a moving average of the model (the paper, on ImageNet) or None for the model itself (on CIFAR-10).
     Source: Song et al. 2023, Alg. 2; 18 levels and Heun on CIFAR-10.
     """
+    check_count("levels", levels, 2)
     grid = _levels(path)(levels)
     return ConsistencyLoss(path, neighbours(lambda iteration: grid), teacher, target, step, distance)
 
@@ -172,6 +177,7 @@ def ct(
     Source: Song et al. 2023, Alg. 3 and appendix C.
     """
     grid = _levels(path)
+    ct_levels(0, total, first, last)  # its checks, before the first iteration
     return ConsistencyLoss(
         path, neighbours(lambda k: grid(ct_levels(k, total, first, last))), target=target, distance=distance
     )
@@ -193,6 +199,9 @@ def ict(
     Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).
     """
     grid = _levels(path)
+    ict_levels(0, total, first, last)  # its checks, before the first iteration
+    check_between("mean", mean)
+    check_positive("std", std)
     return ConsistencyLoss(
         path,
         neighbours(
@@ -218,6 +227,8 @@ def ect(
     law: of the noise-to-signal ratio; None for log_normal(−1.1, 2).  distance: None for `pseudo_huber(.03)`.
     Source: Geng et al. 2024 (ECT), sec. 3.
     """
+    ect_stage(0, total, stages)  # its checks, before the first iteration
+    check_positive("q", q)
     draw_nsr = law or log_normal(-1.1, 2.0)
     low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
 

@@ -5,6 +5,7 @@ Any function of this signature (a perceptual distance, say) can stand in their p
 
 from torch import Tensor
 
+from ..checks import check_alike, check_positive
 from ..shapes import Distance, per_sample
 
 __all__ = ["l1", "l2", "pseudo_huber", "squared"]
@@ -12,16 +13,19 @@ __all__ = ["l1", "l2", "pseudo_huber", "squared"]
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
     """‖a − b‖₂², data units squared."""
+    check_alike("b", b, "a", a)
     return per_sample((a - b) ** 2)
 
 
 def l2(a: Tensor, b: Tensor) -> Tensor:
     """‖a − b‖₂, data units; its gradient has length 1 however close a is to b (and is 0 where they are equal)."""
+    check_alike("b", b, "a", a)
     return (a - b).flatten(1).norm(dim=1)
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
     """Σ|a − b|, data units."""
+    check_alike("b", b, "a", a)
     return per_sample((a - b).abs())
 
 
@@ -32,8 +36,7 @@ def pseudo_huber(c: float) -> Distance:
     as with the .00076 of the formula it is the norm itself.  Raises ValueError unless c > 0 (use `l2` for 0).
     Source: Song and Dhariwal 2024 (improved consistency training), table 1.
     """
-    if not c > 0:
-        raise ValueError(f"expected c > 0, got {c}; for c = 0 use l2")
+    check_positive("c", c)  # for c = 0 there is `l2`
 
     def distance(a: Tensor, b: Tensor) -> Tensor:
         gap = squared(a, b)

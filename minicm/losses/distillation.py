@@ -10,8 +10,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import (
+    answering,
+    as_floats,
+    check_alike,
+    check_between,
+    check_count,
+    check_event_shape,
+    check_floats,
+    check_per_sample,
+    check_positive,
+)
 from ..paths import Path
-from ..shapes import Denoiser, Distance, Step, like, per_sample
+from ..sampling import falling_times
+from ..shapes import Denoiser, Distance, Step, like, per_sample, time_grid
 from ..solvers import ddim_step, heun_step, probability_flow, states
 from .distances import squared
 
@@ -36,7 +48,9 @@ def direct_loss(model: Denoiser, x: Tensor, t: Tensor, end: Tensor, *, distance:
 
     Source: Luhman and Luhman 2021 (knowledge distillation), with t = t_max.
     """
-    return distance(model(x, t), end) / x[0].numel()
+    check_alike("end", end, "x", x)
+    check_per_sample("t", t, x)
+    return distance(answering("model", model)(x, t), end) / x[0].numel()
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,9 @@ def solved_pairs(
     denoised last state, without the rest noise of t_min.  kept = 1 are noise-sample pairs.
     Raises ValueError if times are no grid or hold fewer than `kept` before the last.
     """
+    check_floats("x", x)
+    check_count("kept", kept)
+    times, teacher = falling_times(times, path), answering("teacher", teacher)
     if not 1 <= kept < len(times):
         raise ValueError(f"expected 1 <= kept < {len(times)}, the number of times, got {kept}")
     held = []
@@ -75,8 +92,13 @@ def drawn_pairs(states: Tensor, times: Tensor, ends: Tensor, *, first: float = 0
 
     The rest is spread evenly over the other times.  Raises ValueError for shapes that do not fit.
     """
-    if states.shape != (len(times), *ends.shape):
-        raise ValueError(f"expected states of shape {(len(times), *ends.shape)}, got {tuple(states.shape)}")
+    check_between("first", first, 0.0, 1.0)
+    times = as_floats("times", times)
+    if times.ndim == 1 and len(times) > 1:
+        times = time_grid(times)
+    if times.ndim != 1 or ends.ndim < 1 or states.shape != (len(times), *ends.shape):
+        got = f"{tuple(states.shape)}, {tuple(times.shape)} and {tuple(ends.shape)}"
+        raise ValueError(f"expected states (K, N, *S), times (K,) and ends (N, *S), got {got}")
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         device = generator.device
@@ -97,6 +119,8 @@ def fresh_pairs(
 
     event: S of a sample.  times: (N + 1,), as for `solved_pairs`.
     """
+    times = falling_times(time_grid(times), path)
+    check_event_shape("event", event)
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         x = path.prior((n, *event), generator)
@@ -124,7 +148,11 @@ def progressive_loss(
     x0, eps: (B, *S).  t, s: (B,), s < t.  between: u, (B,); None: (t + s)/2.
     Source: Salimans and Ho 2022 (progressive distillation), Alg. 2 and eq. 9 (truncated SNR, for data of std 1).
     """
+    check_positive("sigma_data", sigma_data)
+    check_per_sample("s", s, x0, "x0")
     x, u = path.mix(x0, eps, t), (t + s) / 2 if between is None else between
+    check_per_sample("between", u, x0, "x0")
+    model, teacher = answering("model", model), answering("teacher", teacher)
     with torch.no_grad():
         step, velocity = ddim_step(path), probability_flow(teacher, path)
         x_s = step(velocity, step(velocity, x, t, u), u, s)
@@ -140,8 +168,12 @@ def halving_times(grid: Tensor, steps: int) -> Tensor:
     grid: (N + 1,), decreasing, N = 2^k.  Returns (2 steps + 1,); its even entries are the student's.
     Raises ValueError unless 2 · steps divides N.
     """
+    grid = time_grid(grid, "grid")
+    if not grid[0] > grid[-1] > 0:
+        raise ValueError(f"expected grid > 0, decreasing, got {grid.tolist()}")
     count = len(grid) - 1
-    if steps < 1 or count % (2 * steps):
+    check_count("steps", steps)
+    if count % (2 * steps):
         raise ValueError(f"expected 2 · steps to divide the {count} intervals of the grid, got steps {steps}")
     return grid[:: count // (2 * steps)]
 
@@ -158,6 +190,11 @@ class ProgressiveLoss:
     teacher: Denoiser
     times: Tensor
     sigma_data: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_positive("sigma_data", self.sigma_data)
+        if len(falling_times(time_grid(self.times), self.path)) % 2 == 0:
+            raise ValueError(f"expected times (2N + 1,), as halving_times gives them, got {len(self.times)}")
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         grid = self.times.to(x0.device)

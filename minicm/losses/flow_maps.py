@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import check_alike, check_between, check_per_sample
 from ..jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
 from ..paths import Path
 from ..shapes import Denoiser, Step, like, per_sample
@@ -90,6 +91,7 @@ def semigroup(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> tup
     On the linear path it is the mean of the two velocities.
     Source: Frans et al. 2025 (Shortcut), the self-consistency target.
     """
+    check_alike("v", v, "x", x)
     V, u = model.velocity(x, t, s), (t + s) / 2
     a, b = coefficients(model.path, t, s)
     with torch.no_grad():
@@ -122,7 +124,9 @@ def flow_map_loss(
     power: MeanFlow's adaptive weight, .75 on CIFAR-10; for points in the plane 0, as it turns a mean into a median.
     Source: Geng et al. 2025 (MeanFlow), eq. 9, and its adaptive loss weight.
     """
+    check_between("power", power, 0.0)
     x = model.path.mix(x0, eps, t)
+    check_per_sample("s", s, x)
     with torch.no_grad():
         v = model.path.velocity(x, t, x0 if teacher is None else teacher(x, t))
     V, move = rule(model, x, t, s, v)
@@ -135,6 +139,8 @@ def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.2
 
     law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
     """
+    check_between("diagonal", diagonal, 0.0, 1.0)
+    check_between("ends", ends, 0.0, 1.0)
     if not (min(diagonal, ends) >= 0 and diagonal + ends <= 1):
         raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
 
@@ -158,6 +164,9 @@ class FlowMapLoss:
     rule: Rule
     teacher: Denoiser | None = None
     power: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_between("power", self.power, 0.0)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t, s = self.pairs(len(x0), iteration, generator)
@@ -205,6 +214,8 @@ def ctm_loss(
     target: X⁻, a moving average in the paper; None: the model.
     Source: Kim et al. 2024 (CTM), the soft consistency loss of Alg. 1.
     """
+    check_per_sample("u", u, x0, "x0")
+    check_per_sample("s", s, x0, "x0")
     path, last = model.path, torch.full_like(s, model.path.t_min)
     x, still = path.mix(x0, eps, t), target or model
     with torch.no_grad():
@@ -231,6 +242,11 @@ class CTMLoss:
     share: float = 1.0
     shortest: float = 0.02
     longest: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_between("share", self.share, 0.0)
+        check_between("shortest", self.shortest, 0.0, 1.0)
+        check_between("longest", self.longest, self.shortest, 1.0)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t, s = self.pairs(len(x0), iteration, generator)

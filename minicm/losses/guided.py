@@ -3,12 +3,14 @@
 A guided teacher costs two evaluations a call; its student costs one, at whatever scale it is asked for.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from ..guidance import guided_by
 from ..seeds import fold
 from ..times import Law
@@ -41,6 +43,8 @@ def with_scales(batches: Iterable[tuple[Tensor, Tensor]], law: Law, seed: int, s
 
     law: such as uniform(1.0, 4.0).  start: the number of the first batch.
     """
+    check_count("seed", seed, -math.inf)
+    check_count("start", start, 0)
     for k, (x0, label) in enumerate(batches, start):
         scale = law(len(x0), torch.Generator(x0.device).manual_seed(fold(seed, _SCALES, k)))
         yield x0, label, scale.to(x0.dtype)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
 from ..shapes import like
 from .discrete import TimePairs
@@ -20,6 +21,7 @@ Kernel = Callable[[Tensor, Tensor], Tensor]  # (distances (G, M, M), scale (G,))
 
 def laplace_kernel(distance: Tensor, scale: Tensor) -> Tensor:
     """exp(−|x − y|/scale).  Source: Zhou et al. 2025 (IMM), its choice of kernel."""
+    check_per_sample("scale", scale, distance, "distance")
     return (-distance / like(scale, distance)).exp()
 
 
@@ -33,6 +35,9 @@ def mmd_squared(a: Tensor, b: Tensor, scale: Tensor, kernel: Kernel = laplace_ke
 
     A V-statistic: x = x' counts as a pair, so it is >= 0, and 0 only for equal sets.  scale: (G,), data units.
     """
+    if a.ndim < 3 or a.ndim != b.ndim or (a.shape[0], a.shape[2:]) != (b.shape[0], b.shape[2:]):
+        raise ValueError(f"expected a and b (G, M, *S) of one G and S, got {tuple(a.shape)} and {tuple(b.shape)}")
+    check_per_sample("scale", scale, a, "a")
 
     def mean(x: Tensor, y: Tensor) -> Tensor:
         gap = x.flatten(2)[:, :, None] - y.flatten(2)[:, None]
@@ -61,6 +66,10 @@ def imm_loss(
     as the data are wide, and .001 at least.  Raises ValueError unless the batch is made of whole groups.
     Source: Zhou et al. 2025 (IMM), Alg. 1, with this simpler scale of the kernel.
     """
+    check_count("particles", particles)
+    check_positive("bandwidth", bandwidth)
+    for name, time in (("t", t), ("r", r), ("s", s)):
+        check_per_sample(name, time, x0, "x0")
     if particles < 1 or len(x0) % particles:
         raise ValueError(f"expected a batch of whole groups of {particles} particles, got {len(x0)} samples")
     path = model.path
@@ -86,6 +95,11 @@ class IMMLoss:
     gap: float = 0.1
     kernel: Kernel = laplace_kernel
     bandwidth: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_count("particles", self.particles)
+        check_between("gap", self.gap, 0.0, 1.0)
+        check_positive("bandwidth", self.bandwidth)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t, s = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..checks import answering, as_floats, check_alike, check_floats, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
@@ -24,6 +25,7 @@ __all__ = [
     "kl_weighted",
     "vsd",
     "matching_loss",
+    "on_path",
     "unweighted",
 ]
 
@@ -38,6 +40,7 @@ def unweighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> T
 
 def kl_weighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:
     """(D_fake − D_real)/nsr²: the gradient of the reverse KL at each noise level, without a weight."""
+    check_per_sample("t", t, gap, "gap")
     return gap / like(path.nsr(t).square(), gap)
 
 
@@ -62,11 +65,23 @@ def matching_loss(
     g, eps: (B, *S), generated samples with their gradient graph, and noise.  t: (B,).
     Source: Yin et al. 2024 (DMD), eq. 7; Wang et al. 2023 (VSD).
     """
-    x = path.mix(g.detach(), eps, t)
+    check_alike("eps", eps, "g", g)
+    x, real, fake = path.mix(g.detach(), eps, t), answering("real", real), answering("fake", fake)
     with torch.no_grad():
         clean = real(x, t)
         grad = weighting(fake(x, t) - clean, clean, g, t, path)
     return per_sample((g - (g.detach() - grad)) ** 2) / 2 / g[0].numel()
+
+
+def on_path(levels: Tensor, path: Path) -> Tensor:
+    """The levels in float64, (N,), at least one, in any order: one that stands there twice is drawn twice as often.
+
+    Raises ValueError for others, and for times off the path.
+    """
+    levels = as_floats("levels", levels)
+    if levels.ndim != 1 or len(levels) < 1:
+        raise ValueError(f"expected levels (N,), at least one, got shape {tuple(levels.shape)}")
+    return path.check_times(levels, "levels")
 
 
 def generate(model: Denoiser, x0: Tensor, levels: Tensor, path: Path, generator: torch.Generator) -> Tensor:
@@ -75,6 +90,8 @@ def generate(model: Denoiser, x0: Tensor, levels: Tensor, path: Path, generator:
     x_t holds data below t_max, so that samplers of several steps are trained as well; levels = [t_max] needs none.
     Source: Yin et al. 2024 (DMD2), sec. 4.4, with noised data in place of its simulated inputs.
     """
+    check_floats("x0", x0)
+    levels, model = on_path(levels, path), answering("model", model)
     t = levels.to(x0.device)[torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)]
     eps = torch.empty_like(x0).normal_(generator=generator)
     at_end = like((t >= path.t_max).to(t.dtype), x0) > 0
@@ -95,6 +112,9 @@ class MatchingLoss:
     levels: Tensor
     weighting: Weighting = unweighted
 
+    def __post_init__(self) -> None:
+        on_path(self.levels, self.path)
+
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         g = generate(model, x0, self.levels, self.path, generator)
         t = self.path.time_at(self.law(len(x0), generator)).clamp(self.path.t_min, self.path.t_max)
@@ -106,6 +126,7 @@ class MatchingLoss:
 
 def fake_score_loss(path: Path, law: Law, levels: Tensor) -> CriticLoss:
     """The velocity loss of the critic on the generator's samples: it learns D_fake; (B,)."""
+    levels = on_path(levels, path)
 
     def loss(critic: nn.Module, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         with torch.no_grad():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..checks import check_between, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, Distance, like
 from .discrete import TimePairs, consistency_loss
@@ -21,6 +22,7 @@ def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoi
 
     Source: Lee et al. 2025 (truncated consistency models).
     """
+    check_positive("boundary", boundary)
 
     def joined(x: Tensor, t: Tensor) -> Tensor:
         above = t > boundary
@@ -47,6 +49,10 @@ class TruncatedLoss:
     share: float = 0.05
     teacher: Denoiser | None = None
     distance: Distance = squared
+
+    def __post_init__(self) -> None:
+        check_positive("boundary", self.boundary)
+        check_between("share", self.share, 0.0, 1.0)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t, s = (u.clamp(min=self.boundary) for u in self.pairs(len(x0), iteration, generator))

@@ -4,6 +4,8 @@ import math
 
 from torch import Tensor, nn
 
+from ..checks import check_count, check_floats, check_positive
+
 __all__ = ["Discriminator"]
 
 
@@ -15,8 +17,9 @@ class Discriminator(nn.Module):
 
     def __init__(self, dim: int = 2, width: int = 128, depth: int = 3, sigma_data: float = 0.5) -> None:
         super().__init__()
-        if min(dim, width, depth) < 1:
-            raise ValueError(f"expected dim, width and depth >= 1, got {dim}, {width} and {depth}")
+        for name, value in (("dim", dim), ("width", width), ("depth", depth)):
+            check_count(name, value)
+        check_positive("sigma_data", sigma_data)
         self.sigma_data = sigma_data
         sizes = [dim, *[width] * depth]
         self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
@@ -29,6 +32,10 @@ class Discriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """C(x), logits; (B, *S) -> (B,)."""
+        check_floats("x", x)
+        if x.ndim < 2 or x[0].numel() != self.hidden[0].in_features:
+            wanted = self.hidden[0].in_features
+            raise ValueError(f"expected samples x (B, *S) of {wanted} elements each, got shape {tuple(x.shape)}")
         h = x.flatten(1) / self.sigma_data
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..checks import check_count
 from .blocks import Additive, Block, halved, upsampled
 from .mlp import TimeFeatures
 from .unet import UNet
@@ -34,6 +35,7 @@ NOT_WEIGHTS = (".resample_filter", "map_augment.weight")  # what 2 x 2 means nee
 
 def edm_features(width: int = 128) -> TimeFeatures:
     """The features of c = ln(σ)/4 with which EDM trained DDPM++: frequencies from 1e-4 to 1, `width` features."""
+    check_count("width", width, 2)
     return TimeFeatures(width // 2, 1e-4, 1.0)
 
 
@@ -71,7 +73,7 @@ def converted_from_edm(network: UNet, tensors: Mapping[str, Tensor], *, size: in
     missing, foreign = set(names.values()) - theirs.keys(), theirs.keys() - set(names.values()) - optional
     if missing or foreign:
         counts = f"missing {len(missing)} {sorted(missing)[:2]}, unexpected {len(foreign)} {sorted(foreign)[:2]}"
-        raise ValueError(f"expected the weights of an EDM network built like this one, got {counts}")
+        raise ValueError(f"expected tensors, the weights of an EDM network built like this one, got {counts}")
     state = {ours: theirs[name] for ours, name in names.items()}
     for ours, value in network.state_dict().items():
         if state[ours].shape != value.shape:
@@ -87,6 +89,7 @@ def converted_from_edm(network: UNet, tensors: Mapping[str, Tensor], *, size: in
 
 def edm_names(network: UNet, *, size: int = 32) -> dict[str, str]:
     """EDM's name, without `model.`, of every parameter of `network`, by our name; size: height of the pictures."""
+    check_count("size", size)
     layers = {"map0": "map_layer0", "map1": "map_layer1", "first": f"enc.{size}x{size}_conv"}
     layers |= {f"encoder.{k}": f"enc.{name}" for k, name in enumerate(_block_names(network.encoder, size))}
     low = size >> (network.levels - 1)

@@ -9,6 +9,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from ..checks import check_alike, check_count, check_floats, check_per_sample, check_positive
+
 __all__ = ["MLP", "TimeFeatures"]
 
 
@@ -22,18 +24,24 @@ class TimeFeatures(nn.Module):
 
     def __init__(self, count: int = 8, low: float = 0.1, high: float = 3.2) -> None:
         super().__init__()
-        if count < 1 or not 0 < low <= high:
+        check_count("count", count)
+        check_positive("low", low)
+        check_positive("high", high)
+        if not low <= high:
             raise ValueError(f"expected count >= 1 and 0 < low <= high, got {count}, {low} and {high}")
         frequencies = torch.logspace(math.log10(low), math.log10(high), count)
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:
         """The features of t; unit: radians."""
+        check_per_sample("t", t, t, "t")
         angles = t[:, None] * self.frequencies.to(t.dtype)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
     def tangent(self, t: Tensor, dt: Tensor) -> Tensor:
         """The derivative of the features along dt; (B,), (B,) -> (B, 2 count)."""
+        check_per_sample("t", t, t, "t")
+        check_alike("dt", dt, "t", t)
         w = self.frequencies.to(t.dtype)
         angles = t[:, None] * w
         return torch.cat([angles.cos(), -angles.sin()], dim=1) * (dt[:, None] * torch.cat([w, w]))
@@ -50,8 +58,8 @@ class MLP(nn.Module):
 
     def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None) -> None:
         super().__init__()
-        if min(dim, width, depth) < 1:
-            raise ValueError(f"expected dim, width and depth >= 1, got {dim}, {width} and {depth}")
+        for name, value in (("dim", dim), ("width", width), ("depth", depth)):
+            check_count(name, value)
         self.dim = dim
         self.features = features if features is not None else TimeFeatures()
         sizes = [dim + 2 * len(self.features.frequencies), *[width] * depth]
@@ -63,7 +71,8 @@ class MLP(nn.Module):
 
     def forward(self, u: Tensor, c: Tensor) -> Tensor:
         """F(u, c): u (B, *S), c (B,) -> (B, *S)."""
-        h = torch.cat([self._rows(u), self.features(c)], dim=1)
+        self._check(u, c)
+        h = torch.cat([u.flatten(1), self.features(c)], dim=1)
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))
         return self.last(h).view_as(u)
@@ -73,8 +82,11 @@ class MLP(nn.Module):
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
         """
-        h = torch.cat([self._rows(u), self.features(c)], dim=1)
-        dh = torch.cat([self._rows(du), self.features.tangent(c, dc)], dim=1)
+        self._check(u, c)
+        check_alike("du", du, "u", u)
+        check_alike("dc", dc, "c", c)
+        h = torch.cat([u.flatten(1), self.features(c)], dim=1)
+        dh = torch.cat([du.flatten(1), self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
             a = layer(h)
             h = nn.functional.silu(a)
@@ -84,10 +96,16 @@ class MLP(nn.Module):
             dF = dh @ self.last.weight.T
         return self.last(h).view_as(u), dF.view_as(u)
 
-    def _rows(self, u: Tensor) -> Tensor:
+    def _check(self, u: Tensor, c: Tensor) -> None:
+        """c is (B,), or (B, 2) for features of two times."""
+        check_floats("u", u)
+        check_floats("c", c)
         if u.ndim < 2 or u[0].numel() != self.dim:
-            raise ValueError(f"expected samples (B, *S) of {self.dim} elements each, got shape {tuple(u.shape)}")
-        return u.flatten(1)
+            raise ValueError(
+                f"expected u (x of a model), (B, *S), of {self.dim} elements each, got shape {tuple(u.shape)}"
+            )
+        if len(c) != len(u) or c.device != u.device:
+            raise ValueError(f"expected times c for each of u, {len(u)} on {u.device}, got {len(c)} on {c.device}")
 
 
 def _init_normal(layer: nn.Linear, gain: float) -> None:

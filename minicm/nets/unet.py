@@ -4,13 +4,14 @@ Down to ever smaller pictures and up again; each block on the way up is joined w
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
+from ..checks import check_between, check_count, check_floats, check_per_sample
 from .blocks import (
     SMALL,
     Additive,
@@ -78,13 +79,14 @@ class UNet(nn.Module):
         self.last = convolution(up[-1].outputs, channels, 3, gain=SMALL)
 
     def forward(self, u: Tensor, c: Tensor, label: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
-        """F; u (B, C, H, W), c (B,) -> (B, C, H, W).
+        """F; u (B, C, H, W), c (B,), or (B, 2) where the features are of two times -> (B, C, H, W).
 
         label: (B,), long, from 0; a negative one, or None for all, means no label: what guidance subtracts.
         scale: (B,), the guidance scale that a guidance-distilled model imitates; None means none.
         Raises ValueError for other shapes, H or W that cannot be halved often enough, or an input it was built without.
         """
         self._check_pictures(u)
+        check_per_sample("c", c[:, 0] if c.ndim == 2 else c, u, "u")  # the features know how many times they take
         embedding = self._embedding(c, label, scale)
         h = self.first(u)
         skips = [h]
@@ -104,23 +106,24 @@ class UNet(nn.Module):
         if label is not None:
             h = h + self._of_label(label, c)
         if scale is not None:
-            if self.scale_map is None or scale.shape != c.shape:
+            if self.scale_map is None or scale.shape != c.shape[:1]:
                 raise ValueError(_unfit("scale", scale, c, "guidance=TimeFeatures(...)", self.scale_map))
             h = h + exact(self.scale_map, self.guidance(scale.to(h.dtype)))
         return silu(exact(self.map1, silu(exact(self.map0, h))))
 
     def _of_label(self, label: Tensor, c: Tensor) -> Tensor:
         """√labels times the label's column of the map, 0 for none; (B, features)."""
-        if self.label_map is None or label.shape != c.shape or label.dtype != torch.long:
+        if self.label_map is None or label.shape != c.shape[:1] or label.dtype != torch.long:
             raise ValueError(_unfit("long label", label, c, "labels=...", self.label_map))
         column = self.label_map.weight.T[label.clamp(min=0)]
         return column * (math.sqrt(self.labels) * (label >= 0).to(column.dtype))[:, None]
 
     def _check_pictures(self, u: Tensor) -> None:
+        check_floats("u", u)
         factor = 2 ** (self.levels - 1)
         if u.ndim != 4 or u.shape[1] != self.channels or u.shape[2] % factor or u.shape[3] % factor:
             raise ValueError(
-                f"expected pictures (B, {self.channels}, H, W), H and W multiples of {factor}, got {tuple(u.shape)}"
+                f"expected pictures u (B, {self.channels}, H, W), H and W multiples of {factor}, got {tuple(u.shape)}"
             )
 
 
@@ -221,17 +224,22 @@ def _unfit(what: str, value: Tensor, c: Tensor, option: str, layer: nn.Module | 
         return (
             f"expected no {what}, this network was built without, got one of shape {tuple(value.shape)}: use {option}"
         )
-    return f"expected a {what} for each sample, shape {tuple(c.shape)}, got {value.dtype} {tuple(value.shape)}"
+    return f"expected a {what} for each sample, shape {tuple(c.shape[:1])}, got {value.dtype} {tuple(value.shape)}"
 
 
 def _check(
     channels: int, width: int, multipliers: tuple[int, ...], blocks: int, attention: tuple[int, ...], labels: int,
     dropout: float,
 ) -> None:  # fmt: skip
-    if min(channels, width, blocks, *multipliers, len(multipliers)) < 1 or labels < 0:
-        counts = f"{channels}, {width}, {multipliers}, {blocks} and labels {labels}"
-        raise ValueError(f"expected channels, width, multipliers and blocks >= 1, labels >= 0, got {counts}")
-    if not set(attention) <= set(range(len(multipliers))):
+    for name, value in (("channels", channels), ("width", width), ("blocks", blocks)):
+        check_count(name, value)
+    check_count("labels", labels, 0)
+    if not (isinstance(multipliers, Sequence) and len(multipliers) > 0):
+        raise ValueError(f"expected multipliers as a tuple of whole numbers, at least one, got {multipliers!r}")
+    for value in multipliers:
+        check_count("each of the multipliers", value)
+    if not isinstance(attention, Sequence) or not set(attention) <= set(range(len(multipliers))):
         raise ValueError(f"expected attention at levels from 0 to {len(multipliers) - 1}, got {attention}")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"expected 0 <= dropout < 1, got {dropout}")
+    check_between("dropout", dropout, 0.0, 1.0)
+    if dropout == 1:
+        raise ValueError("expected dropout < 1, got 1")

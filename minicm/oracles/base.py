@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..checks import check_floats
 from ..paths import Path
 from ..shapes import Denoiser, like
 
@@ -55,5 +56,6 @@ class FlowOracle(Oracle):
 
 def check_event(x: Tensor, event: tuple[int, ...]) -> None:
     """Raise ValueError unless x is (B, *event): a (B, 1) among (B, 2) would broadcast silently."""
+    check_floats("x", x)
     if x.shape[1:] != event:
         raise ValueError(f"expected x of shape (B, {', '.join(map(str, event))}), got {tuple(x.shape)}")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..checks import as_floats, check_between, check_count, check_per_sample, shown
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, Oracle, check_event
@@ -27,7 +28,7 @@ class GaussianMixture(Oracle):
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None) -> None:
-        self.means = _floating(means)
+        self.means = _floating(means, "means")
         if self.means.ndim < 2 or self.means.numel() == 0:
             raise ValueError(f"expected means of shape (K, *S), K >= 1, such as (8, 2), got {tuple(self.means.shape)}")
         k = len(self.means)
@@ -53,6 +54,7 @@ class GaussianMixture(Oracle):
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """m_k + std_k ε with k drawn by weight; (n, *S), in the dtype and on the device of the means."""
+        check_count("n", n)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         eps = torch.randn((n, *self.means.shape[1:]), generator=generator, dtype=self.means.dtype, device=k.device)
         return self.means[k] + like(self.stds[k], eps) * eps
@@ -94,7 +96,12 @@ class GaussianMixture(Oracle):
 
 def gaussian(mean: Tensor, std: float) -> GaussianMixture:
     """N(mean, std² I); mean: (*S), std: a number, both in data units.  Raises as GaussianMixture."""
-    return GaussianMixture(_floating(mean)[None], torch.as_tensor(std).reshape(-1))
+    mean = _floating(mean, "mean")
+    if mean.ndim < 1 or mean.numel() == 0 or not mean.isfinite().all():
+        raise ValueError(f"expected mean of shape (*S), finite, such as (2,), got {shown(mean)}")
+    if not isinstance(std, Tensor):
+        check_between("std", std, 0.0)
+    return GaussianMixture(mean[None], torch.as_tensor(std).reshape(-1))
 
 
 def empirical(points: Tensor) -> GaussianMixture:
@@ -102,6 +109,9 @@ def empirical(points: Tensor) -> GaussianMixture:
 
     Its denoiser Σ_k softmax_k(−|x − α x_k|²/2σ²) x_k is the ideal one of a data set.  Raises as GaussianMixture.
     """
+    points = _floating(points, "points")
+    if points.ndim < 2 or points.numel() == 0 or not points.isfinite().all():
+        raise ValueError(f"expected points of shape (K, *S), K >= 1, finite, got {shown(points)}")
     return GaussianMixture(points, torch.zeros(len(points)))
 
 
@@ -115,6 +125,9 @@ def gaussian_flow(mean: Tensor, std: float, path: Path) -> Flow:
     law = gaussian(mean, std)
 
     def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+        check_event(x, law.means.shape[1:])
+        check_per_sample("t", t, x)
+        check_per_sample("s", s, x)
         m, std = law.means[0].to(x), law.stds[0].to(t)
         ratio = torch.hypot(path.alpha(s) * std, path.sigma(s)) / torch.hypot(path.alpha(t) * std, path.sigma(t))
         return like(path.alpha(s), x) * m + like(ratio, x) * (x - like(path.alpha(t), x) * m)
@@ -128,6 +141,9 @@ def gaussian_consistency(mean: Tensor, std: float, path: Path) -> Denoiser:
     return lambda x, t: flow(x, t, torch.full_like(t, path.t_min))
 
 
-def _floating(values: Tensor) -> Tensor:
-    values = torch.as_tensor(values)
+def _floating(values: Tensor, name: str) -> Tensor:
+    if not isinstance(values, Tensor):
+        values = as_floats(name, values).to(torch.get_default_dtype())
+    if values.is_complex():
+        raise ValueError(f"expected {name} as real numbers, got {shown(values)}")
     return values if values.is_floating_point() else values.to(torch.get_default_dtype())

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from ..checks import as_floats, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
@@ -25,7 +26,7 @@ class Mixture1D(FlowOracle):
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None) -> None:
-        means = torch.as_tensor(means)
+        means = means if isinstance(means, Tensor) else as_floats("means", means).to(torch.get_default_dtype())
         if means.ndim != 1:
             raise ValueError(f"expected means of shape (K,), numbers on a line, got {tuple(means.shape)}")
         self.mixture = GaussianMixture(means[:, None], stds, weights)
@@ -52,6 +53,8 @@ class Mixture1D(FlowOracle):
 
         def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
             check_event(x, (1,))
+            check_per_sample("t", t, x)
+            check_per_sample("s", s, x)
             z, t, s = x.double(), t.double(), s.double()
             # A mixture's quantile lies among its components' quantiles, and so does its rank: that brackets y.
             centre, scale = self._components(z, t, path)
@@ -93,8 +96,9 @@ class ProductMixture(FlowOracle):
     """
 
     def __init__(self, coordinates: Sequence[Mixture1D]) -> None:
-        if len(coordinates) == 0:
-            raise ValueError("expected at least one Mixture1D, one per coordinate, got none")
+        fits = isinstance(coordinates, Sequence) and all(isinstance(c, Mixture1D) for c in coordinates)
+        if not fits or not coordinates:
+            raise ValueError(f"expected coordinates as at least one Mixture1D, one for each axis, got {coordinates!r}")
         self.coordinates = tuple(coordinates)
 
     def to(self, target: torch.dtype | torch.device | str) -> "ProductMixture":

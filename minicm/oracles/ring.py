@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.special import i0e, i1e
 
+from ..checks import check_between, check_count, check_per_sample, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
@@ -37,12 +38,13 @@ class Ring(FlowOracle):
     width: float
 
     def __post_init__(self) -> None:
-        if not (0 < self.radius < math.inf and 0 <= self.width < math.inf):
-            raise ValueError(f"expected radius > 0 and width >= 0, both finite, got {self.radius} and {self.width}")
+        check_positive("radius", self.radius)
+        check_between("width", self.width, 0.0)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
         """R (cos θ, sin θ) + w ε; (n, 2) in the default dtype, on the generator's device."""
         device = None if generator is None else generator.device
+        check_count("n", n)
         angle = 2 * math.pi * torch.rand(n, generator=generator, device=device)
         circle = self.radius * torch.stack([angle.cos(), angle.sin()], 1)
         return circle + self.width * torch.randn((n, 2), generator=generator, device=device)
@@ -69,6 +71,9 @@ class Ring(FlowOracle):
         """(x, t, s) -> x with its length r replaced by the radius of the same rank at s; (B, 2)."""
 
         def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
+            check_event(x, (2,))
+            check_per_sample("t", t, x)
+            check_per_sample("s", s, x)
             z, t, s = x.double(), t.double(), s.double()
             r = _length(z)
             (radius, var), (radius_s, var_s) = self._law(z, t, path), self._law(z, s, path)

@@ -3,6 +3,7 @@
 import numpy as np
 from torch import Tensor
 
+from ..checks import check_positive
 from .style import numbers
 
 __all__ = ["end_colours"]
@@ -28,6 +29,7 @@ def end_colours(points: Tensor | np.ndarray, *, radius: float = 0.7) -> np.ndarr
     no difference between red and green: CIE76 distances >= 31 in normal vision, >= 17 in simulated dichromacy.
     radius: data units, where colours reach full strength.  Raises ValueError for another shape, or NaN.
     """
+    check_positive("radius", radius)
     xy = numbers(points, (None, 2), "points") / radius
     reach = np.linalg.norm(xy, axis=1, keepdims=True)
     xy = xy / np.maximum(reach, 1)

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
+from ..checks import check_positive
 from .style import BLUE, GREY, INK, LINES, MARKERS, PALETTE, WIDE, Colour, axes_or_new, numbers
 
 __all__ = ["loss_curve", "quality_against_evaluations"]
@@ -28,10 +29,11 @@ def loss_curve(
     remembers; it starts unbiased.  For a second curve, pass the axes and another colour and line.
     Raises ValueError for no records, for NaN, and unless losses are >= 0 and not all 0.
     """
-    raw = numbers([getattr(r, "loss", r) for r in records], (None,), "losses")
+    check_positive("smooth", smooth)
+    raw = numbers([getattr(r, "loss", r) for r in records], (None,), "losses in records")
     if raw.min() < 0 or raw.max() == 0:
         raise ValueError(
-            f"expected losses >= 0, not all 0, for a logarithmic axis, got {raw.min():.6g} to {raw.max():.6g}"
+            f"expected records of losses >= 0, not all 0, for the axis, got {raw.min():.6g} to {raw.max():.6g}"
         )
     at = [getattr(r, "iteration", i) for i, r in enumerate(records)]
     ax = axes_or_new(ax, WIDE)
@@ -89,15 +91,17 @@ def _lines(rows: Sequence[Mapping[str, object]], metric: str) -> dict[str, np.nd
     names = list(dict.fromkeys(str(row.get("sampler")) for row in rows))
     if missing or not 1 <= len(names) <= len(PALETTE):
         raise ValueError(
-            f"expected rows with sampler, evaluations and {metric}, 1 to {len(PALETTE)} samplers, "
+            f"expected rows with sampler, evaluations and the metric {metric}, 1 to {len(PALETTE)} samplers, "
             f"got {len(names)} samplers" + (f" and a row without {missing[0]}" if missing else "")
         )
     lines = {}
     for name in names:
         pairs = sorted((float(r["evaluations"]), float(r[metric])) for r in rows if str(r["sampler"]) == name)
-        lines[name] = numbers(np.array(pairs), (None, 2), f"numbers of {name}")
+        lines[name] = numbers(np.array(pairs), (None, 2), f"numbers of {name} in rows")
         if lines[name].min() <= 0:
-            raise ValueError(f"expected evaluations and {metric} > 0 for logarithmic axes, got {pairs} of {name}")
+            raise ValueError(
+                f"expected rows with evaluations and {metric} > 0 for logarithmic axes, got {pairs} of {name}"
+            )
     return lines
 
 

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from torch import Tensor, nn
 
+from ..checks import check_between, check_count
 from ..shapes import Denoiser, Velocity
 from .style import INK, SMALL, Limits, axes_or_new, numbers, plane, window
 
@@ -30,11 +31,15 @@ def on_grid(function: Denoiser, t: float, *, limits: Limits = WINDOW, num: int =
     parameter, any other callable in torch's defaults; t is float64.
     Raises ValueError if what comes back is not (B, 2).
     """
+    check_between("t", t)
+    check_count("num", num)
     parameter = next(function.parameters(), None) if isinstance(function, nn.Module) else None
     x = cells(limits, num).to(torch.empty(0) if parameter is None else parameter)
     values = function(x, torch.full((len(x),), t, dtype=torch.float64, device=x.device))
     if values.shape != x.shape:
-        raise ValueError(f"expected {tuple(x.shape)} from a function of points, got {tuple(values.shape)}")
+        raise ValueError(
+            f"expected {tuple(x.shape)} from the function, model, velocity, f or exact, got {tuple(values.shape)}"
+        )
     return values.reshape(num, num, 2)
 
 
@@ -52,6 +57,7 @@ def vector_field(
     What it shows: where each point of the plane moves as t grows, and how fast.
     limits: half-width or (left, right, bottom, top).  Raises ValueError as `on_grid`, and for NaN velocities.
     """
+    check_count("num", num)
     box, at = window(limits, np.zeros((1, 2))), cells(limits, num).numpy()
     v = numbers(on_grid(velocity, t, limits=limits, num=num), (num, num, 2), "velocities").reshape(-1, 2)
     speed = np.linalg.norm(v, axis=1)

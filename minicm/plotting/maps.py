@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from torch import Tensor
 
+from ..checks import check_between, check_positive
 from ..shapes import Denoiser
 from .colours import end_colours
 from .fields import WINDOW, on_grid
@@ -35,6 +36,7 @@ def trajectories(
     colour: one for all; default, `end_colours` of the ends, darkened.  Draws 200 paths at most, always the same ones.
     Raises ValueError for another shape, for NaN, or for empty limits.
     """
+    check_positive("width", width)
     paths = numbers(states, (None, None, 2), "states")
     paths = paths[:, subsample(paths.shape[1], MAX_PATHS)]
     reach = min(np.abs(paths).max(), 2.5 * np.abs(paths[-1]).max())
@@ -99,9 +101,10 @@ def consistency_arrows(
     limits: half-width or (left, right, bottom, top); default, all points and ends.
     Raises ValueError for another shape, or for NaN.
     """
+    check_between("t", t)
     start = numbers(points, (None, 2), "points")
     times = torch.full((len(points),), t, dtype=torch.float64, device=points.device)
-    end = numbers(model(points, times), start.shape, "ends")
+    end = numbers(model(points, times), start.shape, "ends of the model")
     box = window(limits, np.concatenate([start, end]))
     colours = _INKED * end_colours(end)
     ax = axes_or_new(ax, SQUARE)

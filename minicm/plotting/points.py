@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from ..checks import check_count, check_positive
 from .style import BLUE, INK, SQUARE, Colour, Limits, axes_or_new, bare, numbers, plane, style, subsample, window
 
 __all__ = ["density_scatter", "filmstrip", "image_grid", "scatter"]
@@ -33,6 +34,7 @@ def scatter(
     limits: half-width or (left, right, bottom, top); default, all points.  colour: one colour, or (B, 3) RGB.
     Raises ValueError for another shape, for NaN, or for empty limits.
     """
+    check_positive("size", size)
     xy = numbers(points, (None, 2), "points")
     box, chosen = window(limits, xy), subsample(len(xy), MAX_POINTS)
     if not isinstance(colour, (str, tuple)):
@@ -59,7 +61,9 @@ def density_scatter(
     What it shows: where samples lie and where they crowd.
     bins: boxes along each side for the count, which is then smoothed over the 8 neighbours.  Others as in `scatter`.
     """
+    check_positive("size", size)
     xy = numbers(points, (None, 2), "points")
+    check_count("bins", bins)
     box = window(limits, xy)
     density = _density(xy, box, bins)
     chosen = subsample(len(xy), MAX_POINTS)
@@ -98,8 +102,9 @@ def image_grid(
     pixels = numbers(images, (None, None, None, None), "images")
     if pixels.shape[1] not in (1, 3):
         raise ValueError(f"expected images with 1 or 3 channels, got shape {pixels.shape}")
-    if columns < 1:
-        raise ValueError(f"expected columns >= 1, got {columns}")
+    check_count("columns", columns)
+    if len(value_range) != 2 or not value_range[0] < value_range[1]:
+        raise ValueError(f"expected value_range as two numbers, low < high, got {value_range}")
     low, high = value_range
     tiles = _tile(((pixels - low) / (high - low)).clip(0, 1), min(columns, len(pixels)))
     ax = axes_or_new(ax, (tiles.shape[1] / tiles.shape[0] * 2.4 + 0.1, 2.6))
@@ -134,11 +139,13 @@ def filmstrip(
     limits: as in `scatter`; default, all points of all sets.  panel: inches.  columns: where the row wraps.
     Raises ValueError for no sets, for another number of titles, and as `scatter` and `image_grid`.
     """
-    if not sets or (titles and len(titles) != len(sets)) or columns < 1:
-        raise ValueError(f"expected sets, as many titles and columns >= 1, got {len(sets)}, {len(titles)}, {columns}")
+    check_count("columns", columns)
+    check_positive("panel", panel)
+    if not sets or (titles and len(titles) != len(sets)):
+        raise ValueError(f"expected sets, at least one, and as many titles, got {len(sets)} and {len(titles)}")
     columns = min(columns, len(sets))
     rows = math.ceil(len(sets) / columns)
-    points = [numbers(s, (None, 2), "points") for s in sets if s.ndim != 4]
+    points = [numbers(s, (None, 2), "points in sets") for s in sets if s.ndim != 4]
     box = window(limits, np.concatenate(points)) if points else None
     with style():
         size = (columns * panel, rows * (panel + 0.25 * bool(titles)))

@@ -1,0 +1,107 @@
+"""Checks at the doors of the package: one line that names the argument, what was expected of it, and what came.
+
+They look at shapes, types and devices, never at the numbers in a tensor: that would make a GPU wait.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from numbers import Integral, Real
+
+import torch
+from torch import Tensor
+
+__all__ = [
+    "answering",
+    "as_floats",
+    "check_alike",
+    "check_between",
+    "check_count",
+    "check_event_shape",
+    "check_floats",
+    "check_per_sample",
+    "check_positive",
+    "shown",
+]
+
+
+def shown(value: object) -> str:
+    """What came, in a few words: dtype, shape and device of a tensor, or the value, or its type if that is long."""
+    if isinstance(value, Tensor):
+        return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)} on {value.device}"
+    text = repr(value)
+    return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def check_count(name: str, value: object, least: int = 1, most: float = math.inf) -> None:
+    """Raise ValueError unless value is a whole number from least to most."""
+    if not (isinstance(value, Integral) and least <= value <= most):
+        limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
+        raise ValueError(
+            f"expected {name} as a whole number{'' if least == -math.inf else ' ' + limits}, got {value!r}"
+        )
+
+
+def check_between(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
+    """Raise ValueError unless value is a finite real number with low <= value <= high."""
+    if not (isinstance(value, Real) and low <= value <= high and math.isfinite(value)):
+        limits = f" from {low} to {high}" if high < math.inf else f" >= {low}" if low > -math.inf else ""
+        raise ValueError(f"expected {name} as a finite number{limits}, got {value!r}")
+
+
+def check_positive(name: str, value: object) -> None:
+    """Raise ValueError unless value is a real number with 0 < value < inf."""
+    if not (isinstance(value, Real) and 0 < value < math.inf):
+        raise ValueError(f"expected {name} as a number > 0, got {value!r}")
+
+
+def check_floats(name: str, x: object) -> None:
+    """Raise ValueError unless x is a tensor (B, ...) of real floating-point numbers."""
+    if not (isinstance(x, Tensor) and x.ndim > 0 and x.is_floating_point()):
+        raise ValueError(f"expected {name} as a tensor (B, ...) of floats, got {shown(x)}")
+
+
+def check_alike(name: str, a: object, other: str, x: Tensor) -> None:
+    """Raise ValueError unless x, called `other`, holds floats and a, called `name`, too, in its shape, on its device."""
+    check_floats(other, x)
+    if not (isinstance(a, Tensor) and a.shape == x.shape and a.device == x.device and a.is_floating_point()):
+        raise ValueError(
+            f"expected {name} of the shape of {other}, floats {tuple(x.shape)} on {x.device}, got {shown(a)}"
+        )
+
+
+def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
+    """Raise ValueError unless t is (B,), floats, one for each sample of x (B, *S), called `other`, on its device."""
+    check_floats(other, x)
+    fits = isinstance(t, Tensor) and t.ndim == 1 and t.shape[0] == x.shape[0]
+    if not (fits and t.device == x.device and t.is_floating_point()):
+        wanted = f"shape ({x.shape[0]},), one time per sample of {other}, floats on {x.device}"
+        raise ValueError(f"expected {name} of {wanted}, got {shown(t)}")
+
+
+def check_event_shape(name: str, shape: object) -> None:
+    """Raise ValueError unless shape is a tuple or list of whole numbers >= 0, as torch.Size is."""
+    fits = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n >= 0 for n in shape)
+    if not fits:
+        raise ValueError(f"expected {name} as a tuple of whole numbers >= 0, got {shape!r}")
+
+
+def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
+    """The values as a float64 tensor.  Raises ValueError for what is no tensor or sequence of real numbers."""
+    try:
+        found = torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError):
+        raise ValueError(f"expected {name} as real numbers, got {shown(values)}") from None
+    if found.is_complex() or found.dtype == torch.bool:
+        raise ValueError(f"expected {name} as real numbers, got {shown(found)}")
+    return found.to(torch.float64)
+
+
+def answering(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
+    """The same function of (x, t), which raises ValueError when its answer does not have the shape of x."""
+
+    def checked(x: Tensor, t: Tensor) -> Tensor:
+        found = function(x, t)
+        check_alike(f"what {name} returns", found, "x", x)
+        return found
+
+    return checked
