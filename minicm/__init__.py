@@ -3,13 +3,13 @@
 from . import data
 from .averages import EMA, PowerEMA
 from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
-from .multistep import exponential_adams, scale_grid
+from .multistep import exponential_adams
 from .nets import MLP, UNet
 from .paths import VE, VP, Linear, Path, TrigFlow, transport
 from .precond import ConsistencyScaling, EDMScaling, Preconditioned, Recovered, TrigFlowScaling
 from .sampling import consistency_sample
 from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory
-from .times import karras_grid, log_grid, log_normal, uniform, uniform_grid
+from .times import karras_grid, log_grid, log_normal, scale_grid, uniform, uniform_grid
 from .training import fit
 
 __version__ = "0.1.0"

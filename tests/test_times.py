@@ -8,6 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minicm import times as T
+from minicm.oracles import GaussianMixture
+from minicm.paths import VE
+from minicm.solvers import euler_step, integrate, probability_flow
 
 KARRAS_18 = [80, 57.586, 40.786, 28.375, 19.352, 12.910, 8.4009, 5.3152, 3.2568, 1.9233, 1.0882, 0.58535, 0.29644,
              0.13952, 0.05995, 0.02293, 0.00753, 0.002]  # fmt: skip
@@ -24,7 +27,7 @@ def test_log_grid_has_equal_ratios_and_uniform_grid_equal_gaps():
 
 
 @given(n=st.integers(1, 300), low=st.floats(1e-4, 0.5), span=st.floats(1.01, 1e5))
-@pytest.mark.parametrize("grid", [T.karras_grid, T.log_grid, T.uniform_grid])
+@pytest.mark.parametrize("grid", [T.karras_grid, T.log_grid, T.scale_grid, T.uniform_grid])
 def test_grids_decrease_strictly_and_hit_both_ends(grid, n, low, span):
     times = grid(n, low, low * span)
     assert times.dtype == torch.float64 and len(times) == n + 1
@@ -33,6 +36,30 @@ def test_grids_decrease_strictly_and_hit_both_ends(grid, n, low, span):
 
 def test_karras_with_rho_1_is_uniform():
     torch.testing.assert_close(T.karras_grid(7, 0.1, 5.0, rho=1.0), T.uniform_grid(7, 0.1, 5.0))
+
+
+def test_the_scale_grid_is_even_in_its_variable_and_a_log_grid_in_the_limit():
+    grid = T.scale_grid(12, 0.01, 50.0, low=0.1, high=3.0)
+    steps = torch.log((grid + 3) / (grid + 0.1)).diff()
+    assert torch.allclose(steps, steps.mean(), rtol=1e-10, atol=0) and steps[0] > 0
+    assert grid[0] == 50 and grid[-1] == 0.01 and grid.dtype == torch.float64
+    assert torch.allclose(T.scale_grid(12, 0.01, 50.0, low=0, high=1e9), T.log_grid(12, 0.01, 50.0), rtol=1e-5, atol=0)
+
+
+def test_ddim_steps_even_in_the_angle_do_equal_harm_on_a_gaussian():
+    """The density of `scale_grid` comes from this: on N(0, s² I) the least error of order 1 is at even arctan(t/s).
+
+    What DDIM loses of the spread from t to s' is (s² + t s')/√((s² + t²)(s² + s'²)) = cos(θ − θ'), θ = arctan(t/s).
+    """
+    s, x = 0.5, torch.ones(1, 1)
+    denoise = GaussianMixture(torch.zeros(1, 1), torch.tensor([s])).denoiser(VE())
+    velocity = probability_flow(denoise, VE())
+    theta = torch.linspace(math.atan(80 / s), math.atan(0.002 / s), 9)
+    even = s * theta.tan()
+    exact = math.sqrt((s**2 + even[-1] ** 2) / (s**2 + even[0] ** 2))
+    lost = [integrate(velocity, x, g, euler_step).item() / exact for g in (even, T.log_grid(8), T.scale_grid(8))]
+    assert lost[0] == pytest.approx(math.cos(theta[0] - theta[1]) ** 8, abs=1e-12)
+    assert 1 > lost[0] > lost[2] > lost[1]
 
 
 def test_log_normal_has_its_moments():
@@ -97,6 +124,9 @@ def test_ect_stages_are_equal_and_end_at_the_last():
         lambda: T.log_grid(5, 2.0, 1.0),
         lambda: T.uniform_grid(5, 1.0, math.inf),
         lambda: T.karras_grid(5, rho=0.0),
+        lambda: T.scale_grid(0),
+        lambda: T.scale_grid(5, low=1.0, high=0.5),
+        lambda: T.scale_grid(5, low=-0.1),
         lambda: T.log_normal(0.0, 0.0),
         lambda: T.uniform(2.0, 1.0),
         lambda: T.ct_levels(3, 0),
