@@ -61,7 +61,7 @@ def check_floats(name: str, x: object) -> None:
 
 
 def check_alike(name: str, a: object, other: str, x: Tensor) -> None:
-    """Raise ValueError unless x, called `other`, holds floats and a, called `name`, too, in its shape, on its device."""
+    """Raise ValueError unless x (named `other`) holds floats and a (named `name`) too, in its shape, on its device."""
     check_floats(other, x)
     if not (isinstance(a, Tensor) and a.shape == x.shape and a.device == x.device and a.is_floating_point()):
         raise ValueError(

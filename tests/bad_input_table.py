@@ -21,6 +21,8 @@ from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling
 from minicm.solvers import euler_step
 from minicm.times import log_normal
 
+torch.set_default_dtype(torch.float64)  # as in every test; some values below are made on import
+
 B, D = 4, 2
 Bad = tuple[str, Callable[[], object]]  # kind, and a maker of the value
 VE_PATH, TRIG = VE(), TrigFlow()

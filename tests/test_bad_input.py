@@ -24,7 +24,6 @@ from minicm.shapes import like, time_grid
 
 matplotlib.use("Agg")
 ROOT = Path(__file__).parents[1]
-torch.set_default_dtype(torch.float64)
 ROWS = rows()
 torch.set_default_dtype(torch.float32)
 

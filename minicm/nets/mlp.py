@@ -102,7 +102,7 @@ class MLP(nn.Module):
         check_floats("c", c)
         if u.ndim < 2 or u[0].numel() != self.dim:
             raise ValueError(
-                f"expected u (x of a model), (B, *S), of {self.dim} elements each, got shape {tuple(u.shape)}"
+                f"expected samples u (x of a model) of {self.dim} elements each, got shape {tuple(u.shape)}"
             )
         if len(c) != len(u) or c.device != u.device:
             raise ValueError(f"expected times c for each of u, {len(u)} on {u.device}, got {len(c)} on {c.device}")
