@@ -3,11 +3,12 @@
     python experiments/successors.py [NAME ...] [--iterations N]
 
 NAME: successor_ctm, successor_shortcut, successor_meanflow, successor_eulerian, successor_lagrangian or successor_imm;
-by default all.  Writes data/NAME.safetensors with the command and the measured quality inside.  The settings are those
-of minicm.contenders.
+by default all.  Writes data/NAME.safetensors with the command and the measured quality inside.  The losses are those of
+minicm.contenders; learning rate and average are those of `minicm.recipes.scd_run`, for all.
 """
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from minicm.jumps import FlowMap
 from minicm.recipes import PATH, new_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
-ITERATIONS = 3000  # half a minute of one core for each
+ITERATIONS = 800  # some ten seconds of one core for each
 RUNS = {
     "successor_ctm": contenders.ctm_run,
     "successor_shortcut": contenders.shortcut_run,
@@ -42,7 +43,7 @@ def stored_teacher() -> torch.nn.Module:
 
 def trained(name: str, teacher: torch.nn.Module, iterations: int) -> FlowMap:
     """The averaged flow map after so many updates."""
-    run = RUNS[name](eight_gaussians, teacher, iterations, 1)
+    run = replace(RUNS[name](eight_gaussians, teacher, iterations, 1), lr=3e-3, sigma_rel=0.1)
     for _ in tqdm(run.records(), total=iterations, desc=name):
         pass
     return run.average.model

@@ -8,9 +8,10 @@ import torch
 from safetensors import safe_open
 
 from experiments import digits_classifier, digits_mlp, digits_unet, toys
+from minicm import contenders
 from minicm.checkpoints import load_weights
 from minicm.commands.drawing import loaded
-from minicm.data import digit_halves, eight_gaussians_mixture, toy
+from minicm.data import digit_halves, eight_gaussians, eight_gaussians_mixture, toy
 from minicm.evaluation import Yardstick
 from minicm.evaluation.digits import DigitsClassifier
 from minicm.recipes import PATH, new_model
@@ -70,7 +71,18 @@ def check_unet(file, name):
     assert found.copies < 0.03 and found.over_floor < 8  # the Gaussian fit is at about 10
 
 
+def check_successor(file, name):
+    """A quarter of the samples that were measured when it was stored, one jump each."""
+    model = contenders.flow_map(new_model())
+    recorded = load_weights(model, file)
+    x = contenders.by_jumps(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)), 1, torch.Generator())
+    found = Yardstick(eight_gaussians, n=5000).measure(x)
+    assert found.c2st == pytest.approx(float(recorded["c2st_1"]), abs=0.03)
+    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor_1"]) < 2.5
+
+
 CHECKS = {
+    "successors": check_successor,
     "toys": check_toy,
     "digits_mlp": check_digits,
     "digits_classifier": check_classifier,
