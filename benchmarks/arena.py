@@ -74,7 +74,7 @@ def with_pairs(run: Callable[..., Run]) -> Method:
     """A method whose run is run(sampler, teacher, pairs, updates, seed)."""
 
     def prepare(sampler: Sampler, teacher: nn.Module | None, seed: int) -> Make:
-        pairs = c.teacher_pairs(teacher, seed=seed)
+        pairs = c.teacher_pairs(teacher, event=sampler(1, torch.Generator()).shape[1:], seed=seed)
         return lambda n: run(sampler, teacher, pairs, n, seed)
 
     return Method(prepare)

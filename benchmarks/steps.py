@@ -3,9 +3,13 @@
     python benchmarks/steps.py [--net mlp] [--batch 256,1024] [--repeats 9] [--json FILE]
     python benchmarks/steps.py --net unet --batch 64 --repeats 3 --updates 2
 
-limit: the ratio if nothing but forward and backward passes cost anything, a backward pass two forward ones, and
-forward mode two.  `sct, jvp` differentiates by torch.func.jvp, which every network allows; `sct` and `scd` by the
-network's own `with_tangent`, which the U-Net of --net unet, on digits of 8 x 8, does not have.
+limit: the ratio of floating-point operations in products of matrices and convolutions, counted by torch, backward
+passes included: what would remain if nothing else cost anything.  On paper, with a backward pass of two forward ones
+and forward mode of one more than the value: 4/3 for the discrete losses, 5/3 for sCT in two passes (2 as torch does
+it: its rule for a linear layer multiplies by the tangents of the weights too, which are 0).
+`sct, jvp` and `scd, jvp` differentiate by torch.func.jvp, which every network allows; `sct` and `scd` by the network's
+own `with_tangent`, which the U-Net of --net unet, on digits of 8 x 8, does not have.
+The rivals and successors are those of arena.py; pairs of a teacher are solved before, and cost nothing here.
 """
 
 import argparse
@@ -17,19 +21,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.arena import METHODS  # noqa: E402
 from benchmarks.report import machine, print_table, write_json  # noqa: E402
+from minicm.contenders import Chain  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised  # noqa: E402
 from minicm.precond import Preconditioned  # noqa: E402
 from minicm.recipes import PATH, new_model  # noqa: E402
 from minicm.rungs import digits_model  # noqa: E402
 from minicm.shapes import Loss, Sampler  # noqa: E402
+from minicm.solvers import ddim_step  # noqa: E402
 from minicm.times import log_normal  # noqa: E402
 
 LAW = log_normal(-1.0, 1.4)
+CONTENDERS = [
+    "direct", "progressive", "vsd", "dmd", "adversarial", "ctm", "shortcut", "meanflow", "eulerian", "lagrangian",
+    "tcm", "rcm", "imm",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -52,30 +65,47 @@ NETS = {
 }
 
 
-def methods(net: str) -> dict[str, tuple[Loss, float]]:
-    """name -> (loss, limit in diffusion steps); the teacher is a network of the student's size."""
+Make = Callable[[], tuple[torch.nn.Module, Loss]]  # a model and its loss
+
+
+def methods(net: str) -> dict[str, Make]:
+    """The teacher is a network of the student's size."""
     teacher = NETS[net].make(1).requires_grad_(False)
 
-    def scm(derivative: Callable, teacher: torch.nn.Module | None = None) -> Loss:
-        return SCMLoss(PATH, LAW, teacher=teacher, rescale=normalised(0.1), derivative=derivative)
+    def plain(loss: Loss) -> Make:
+        return lambda: (NETS[net].make(0), loss)
+
+    def scm(derivative: Callable, teacher: torch.nn.Module | None = None) -> Make:
+        return plain(SCMLoss(PATH, LAW, teacher=teacher, rescale=normalised(0.1), derivative=derivative))
 
     found = {
-        "diffusion": (VelocityLoss(PATH, LAW), 1.0),
-        "ect": (ect(PATH, 1000), 4 / 3),
-        "ict": (ict(PATH, 1000), 4 / 3),
-        "cd, Heun": (cd(PATH, teacher), 2.0),
-        "sct": (scm(by_network), 4 / 3),
-        "sct, jvp": (scm(by_jvp), 5 / 3),
-        "scd": (scm(by_network, teacher), 5 / 3),
-        "scd, jvp": (scm(by_jvp, teacher), 2.0),
+        "diffusion": plain(VelocityLoss(PATH, LAW)),
+        "ect": plain(ect(PATH, 1000)),
+        "ict": plain(ict(PATH, 1000)),
+        "cd, Euler": plain(cd(PATH, teacher, step=ddim_step(PATH))),
+        "cd, Heun": plain(cd(PATH, teacher)),
+        "sct, jvp": scm(by_jvp),
+        "scd, jvp": scm(by_jvp, teacher),
     }
-    own = hasattr(teacher.network, "with_tangent")
-    return {name: row for name, row in found.items() if own or name not in ("sct", "scd")}
+    if hasattr(teacher.network, "with_tangent"):
+        found |= {"sct": scm(by_network), "scd": scm(by_network, teacher)}
+    return found | {name: contender(name, NETS[net].data, teacher) for name in CONTENDERS}
 
 
-def stepper(net: str, loss: Loss, batch: int) -> Callable[[], None]:
+def contender(name: str, data: Sampler, teacher: torch.nn.Module) -> Make:
+    """A rival or successor as the arena runs it; of a method of several stages, the last."""
+
+    def make() -> tuple[torch.nn.Module, Loss]:
+        run = METHODS[name].prepare(data, teacher, 0)(1000)
+        run = run.stages[-1](run.start) if isinstance(run, Chain) else run
+        return run.model, run.loss
+
+    return make
+
+
+def stepper(net: str, make: Make, batch: int) -> Callable[[], None]:
     """One whole update: loss, gradient, Adam."""
-    model, generator = NETS[net].make(0), torch.Generator().manual_seed(0)
+    (model, loss), generator = make(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), 1e-3, fused=True)
     x0 = NETS[net].data(batch, generator)
 
@@ -87,16 +117,40 @@ def stepper(net: str, loss: Loss, batch: int) -> Callable[[], None]:
     return step
 
 
+class Operations(TorchDispatchMode):
+    """Counts floating-point operations in products of matrices and convolutions, those of backward passes too.
+
+    torch's own FlopCounterMode follows modules as well, and cannot where a loss differentiates twice.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        result = function(*arguments, **(keywords or {}))
+        count = flop_registry.get(function._overloadpacket)
+        self.total += count(*arguments, **(keywords or {}), out_val=result) if count else 0
+        return result
+
+
+def operations(step: Callable[[], None]) -> int:
+    """Floating-point operations of one step."""
+    with Operations() as counted:
+        step()
+    return counted.total
+
+
 def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, object]]:
-    steps = {name: stepper(net, loss, batch) for name, (loss, _) in methods(net).items()}
+    steps = {name: stepper(net, make, batch) for name, make in methods(net).items()}
+    flops = {name: operations(step) for name, step in steps.items()}  # warms each one up as well
     seconds: dict[str, list[float]] = {name: [] for name in steps}
-    for repeat in range(repeats + 1):
+    for _ in range(repeats):
         for name, step in steps.items():  # interleaved: a disturbance hits all methods
             start = time.process_time()
             for _ in range(updates):
                 step()
-            if repeat > 0:
-                seconds[name].append((time.process_time() - start) / updates)
+            seconds[name].append((time.process_time() - start) / updates)
     unit = seconds["diffusion"]
     return [
         {
@@ -106,9 +160,9 @@ def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, 
             "batch": batch,
             "ms": 1e3 * statistics.median(seconds[name]),
             "cost_in_diffusion_steps": statistics.median(a / b for a, b in zip(seconds[name], unit, strict=True)),
-            "limit": limit,
+            "limit": flops[name] / flops["diffusion"],
         }
-        for name, (_, limit) in methods(net).items()
+        for name in steps
     ]
 
 

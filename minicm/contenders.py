@@ -1,7 +1,8 @@
-"""The arena's methods in the plane: for each the settings that work, and how samples are drawn with 1, 2, 4 calls.
+"""The arena's methods: for each the settings that work in the plane, and how samples are drawn with 1, 2, 4 calls.
 
-Everything is on TrigFlow with the network, optimiser and average of minicm.recipes; what differs is the loss.  A method
-of several stages is a `Chain`, which has what the benchmarks use of a `Run`.
+Everything is on TrigFlow with the optimiser and average of minicm.recipes, and starts from a diffusion model, whose
+network may be an MLP, for points, or a U-Net, for pictures; what differs is the loss.  A method of several stages is a
+`Chain`, which has what the benchmarks use of a `Run`.
 """
 
 import math
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from .jumps import FlowMap, jump_sample, velocity_by_network
+from .jumps import FlowMap, VelocityDerivative, jump_sample, velocity_by_jvp, velocity_by_network
 from .losses import ect
 from .losses.adversarial import gan
 from .losses.alternating import summed
@@ -22,7 +23,8 @@ from .losses.inductive import IMMLoss
 from .losses.matching import by_teacher_error, vsd
 from .losses.truncated import TruncatedLoss, with_first_stage
 from .nets.discriminator import Discriminator
-from .nets.two_times import two_time_mlp
+from .nets.two_times import two_time_mlp, two_time_unet
+from .nets.unet import UNet
 from .precond import Preconditioned
 from .recipes import PATH, Run, scd_run
 from .sampling import consistency_sample
@@ -69,7 +71,13 @@ WIDE = log_normal(-1.0, 1.6)
 
 def flow_map(model: Preconditioned) -> FlowMap:
     """The flow map whose jumps are the DDIM steps of this model until it is trained; a copy."""
-    return FlowMap(two_time_mlp(model.network), PATH, PATH.sigma_data).requires_grad_(True)
+    two_time = two_time_unet if isinstance(model.network, UNet) else two_time_mlp
+    return FlowMap(two_time(model.network), PATH, PATH.sigma_data).requires_grad_(True)
+
+
+def _derivative(model: Preconditioned) -> VelocityDerivative:
+    """The faster way where the network has it."""
+    return velocity_by_network if hasattr(model.network, "with_tangent") else velocity_by_jvp
 
 
 def _student(model: nn.Module) -> nn.Module:
@@ -82,12 +90,21 @@ def _critic_setup(critic: nn.Module, iterations: int, lr: float) -> tuple[torch.
 
 
 @torch.no_grad()
-def teacher_pairs(teacher: Denoiser, *, count: int = 40_000, steps: int = 20, kept: int = 16, seed: int = 0) -> Pairs:
+def teacher_pairs(
+    teacher: Denoiser,
+    *,
+    event: tuple[int, ...] = (2,),
+    count: int = 40_000,
+    steps: int = 20,
+    kept: int = 16,
+    seed: int = 0,
+) -> Pairs:
     """A table of `count` trajectories of the teacher's ODE, Heun on a Karras grid, to draw from; starts at t_max.
 
+    event: S of a sample.
     Half of what is drawn is noise with its sample; the rest, at later times, serves samplers of several steps.
     """
-    noise = PATH.prior((count, 2), torch.Generator().manual_seed(fold(seed, 7)))
+    noise = PATH.prior((count, *event), torch.Generator().manual_seed(fold(seed, 7)))
     times = PATH.time_at(karras_grid(steps)).clamp(PATH.t_min, PATH.t_max)
     chunks = noise.split(2000)  # small enough for the cache
     parts = [solved_pairs(teacher, x, times, PATH, step=heun_step, kept=kept) for x in chunks]
@@ -179,7 +196,7 @@ def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed:
     """Adversarial distillation: a discriminator's verdict and, as in ADD, a distillation loss that keeps the modes."""
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(fold(seed, 9))
-        critic = Discriminator(2)
+        critic = Discriminator(sampler(1, torch.Generator()).numel())
     optimizer, rate = _critic_setup(critic, iterations, 1e-3)
     pleased = gan(
         PATH, critic, optimizer, levels=GENERATOR_LEVELS, r1=0.02, blur=log_normal(-3.0, 1.0), lr=rate
@@ -198,10 +215,12 @@ def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int 
     """MeanFlow from a diffusion model's weights."""
     return Run(
         flow_map(start),
-        meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=velocity_by_network),
+        meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=_derivative(start)),
         sampler,
         iterations,
         seed,
+        lr=3e-3,
+        sigma_rel=0.1,
     )
 
 
@@ -212,16 +231,16 @@ def shortcut_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int 
 
 def eulerian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Eulerian flow-map distillation: MeanFlow with the teacher's velocity."""
-    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.5), eulerian(velocity_by_network), teacher=teacher)
-    return Run(flow_map(teacher), loss, sampler, iterations, seed)
+    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.5), eulerian(_derivative(teacher)), teacher=teacher)
+    return Run(flow_map(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
 def lagrangian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Lagrangian flow-map distillation."""
     loss = FlowMapLoss(
-        two_times(PATH, WIDE, diagonal=0.1, ends=0.3), lagrangian(teacher, velocity_by_network), teacher=teacher
+        two_times(PATH, WIDE, diagonal=0.1, ends=0.3), lagrangian(teacher, _derivative(teacher)), teacher=teacher
     )
-    return Run(flow_map(teacher), loss, sampler, iterations, seed)
+    return Run(flow_map(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
 def ctm_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:

@@ -18,8 +18,8 @@ from minicm.jumps import (
     velocity_by_jvp,
     velocity_by_network,
 )
-from minicm.nets import MLP
-from minicm.nets.two_times import TwoTimeFeatures, two_time_mlp
+from minicm.nets import MLP, TimeFeatures, digits_unet
+from minicm.nets.two_times import TwoTimeFeatures, two_time_mlp, two_time_unet
 from minicm.oracles import gaussian, gaussian_flow
 from minicm.paths import VE, Linear, TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
@@ -141,6 +141,43 @@ def test_a_diffusion_network_becomes_a_flow_map_of_ddim_steps():
     assert plain.network.hidden[0].weight.shape[1] == 2 + 16
     with pytest.raises(ValueError, match="^expected a network with TimeFeatures, got TwoTimeFeatures"):
         two_time_mlp(model.network)
+
+
+def test_a_diffusion_unet_becomes_a_flow_map_of_ddim_steps_and_keeps_its_labels():
+    path = TrigFlow()
+    plain = Preconditioned(digits_unet(labels=10, guidance=TimeFeatures()).double(), TrigFlowScaling()).eval()
+    with torch.no_grad():
+        for p in plain.parameters():  # out of the closed branches of a new network
+            p.add_(0.05 * torch.randn_like(p))
+    wide = two_time_unet(plain.network)
+    x, (t, s), label = torch.randn(2, 1, 8, 8), inner_pair(path, 2), torch.tensor([3, -1])
+    scale = torch.tensor([1.0, 2.5])
+    torch.testing.assert_close(
+        wide(x, torch.stack([t, s], 1), label, scale), plain.network(x, t, label, scale), rtol=1e-12, atol=1e-12
+    )
+    model = FlowMap(wide, path)
+    by_ddim = ddim_step(path)(probability_flow(lambda x, t: plain(x, t), path), x, t, s)
+    torch.testing.assert_close(model(x, t, s), by_ddim, rtol=1e-12, atol=1e-12)
+    with torch.no_grad():
+        wide.map0.weight.add_(0.1)
+    assert not torch.equal(model.velocity(x, t, s), model.velocity(x, t, s / 2))
+    assert plain.network.map0.in_features == plain.network.map0.weight.shape[1] < wide.map0.weight.shape[1]
+    with pytest.raises(ValueError, match="^expected a network with TimeFeatures, got TwoTimeFeatures"):
+        two_time_unet(wide)
+
+
+def test_the_velocity_of_a_unet_differentiates_along_both_times():
+    path, wide = TrigFlow(), two_time_unet(digits_unet().double())
+    with torch.no_grad():
+        for p in wide.parameters():
+            p.add_(0.05 * torch.randn_like(p))
+    model = FlowMap(wide, path)
+    x, (t, s), h = torch.randn(2, 1, 8, 8), inner_pair(path, 2), 1e-5
+    dx, dt, ds = torch.randn_like(x), torch.randn(2), torch.randn(2)
+    _, dV = velocity_by_jvp(model, x, t, s, dx, dt, ds)
+    ahead = model.velocity(x + h * dx, t + h * dt, s + h * ds)
+    behind = model.velocity(x - h * dx, t - h * dt, s - h * ds)
+    torch.testing.assert_close(dV, (ahead - behind) / (2 * h), rtol=1e-6, atol=1e-7)
 
 
 def test_both_derivatives_of_the_velocity_agree():

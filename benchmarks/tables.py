@@ -1,0 +1,103 @@
+"""The README's tables, written from the stored results: nobody types a number.
+
+    python benchmarks/tables.py
+
+Each stands between two marks, <!-- NAME --> and <!-- /NAME -->; tests/test_benchmark_tables.py fails when the text
+there is not what the files in benchmarks/results give.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from minicm.evaluation.results import arena_rows, over_seeds  # noqa: E402
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+README = ROOT / "README.md"
+SETS = {"g8": "8 Gaussians", "moons": "moons", "checkerboard": "checkerboard", "swiss_roll": "swiss roll",
+        "pinwheel": "pinwheel"}  # fmt: skip
+NAMES = {
+    "direct_exact": "direct distillation, exact teacher",
+    "direct": "direct distillation",
+    "scd": "sCD",
+    "rcm": "rCM",
+    "dmd": "DMD",
+    "adversarial": "sCD and a discriminator",
+    "cd": "CD",
+    "progressive": "progressive distillation",
+    "eulerian": "flow map, Eulerian",
+    "lagrangian": "flow map, Lagrangian",
+    "ctm": "CTM",
+    "vsd": "VSD",
+    "sct": "sCT",
+    "imm": "IMM",
+    "tcm": "TCM",
+    "meanflow": "MeanFlow",
+    "shortcut": "Shortcut",
+    "ict": "iCT",
+    "ect": "ECT",
+}
+
+
+def arena_table(rows: Sequence[Mapping[str, object]]) -> str:
+    """One line a method: ED over floor with one evaluation on each set, then medians over the sets; best first."""
+    ed, c2st = over_seeds(rows, "ed_over_floor"), over_seeds(rows, "c2st")
+    lines = {name: _line(NAMES[name], name, rows, ed, c2st) for name in NAMES if any(r["method"] == name for r in rows)}
+    middles = {name: _middle(ed, name, 1) for name in lines}
+    head = ["method", *SETS.values(), "all, 2", "all, 4", "C2ST, 1", "ms a step", "seeds"]
+    order = sorted(lines, key=lambda name: middles[name])
+    return "\n".join(map(_row, [head, ["---", *["---:"] * (len(head) - 1)], *(lines[name] for name in order)]))
+
+
+def _line(title: str, name: str, rows: Sequence, ed: Mapping, c2st: Mapping) -> list[str]:
+    own = [row for row in rows if row["method"] == name]
+    each = [_number(ed.get((name, data, 1))) for data in SETS]
+    over = [_number(_middle(found, name, n)) for found, n in ((ed, 2), (ed, 4))]
+    costs = [row["ms_per_step"] for row in own if row["ms_per_step"] is not None]
+    accuracy, seeds = f"{_middle(c2st, name, 1):.3f}", len({row["seed"] for row in own})
+    return [title, *each, *over, accuracy, f"{median(costs):.1f}", str(seeds)]
+
+
+def _middle(found: Mapping[tuple[str, str, int], float], name: str, evaluations: int) -> float:
+    return median(found[name, data, evaluations] for data in SETS if (name, data, evaluations) in found)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def arena_text(file: Path) -> str:
+    """The table, and under it where and when its numbers were made."""
+    rows, machine = arena_rows(file), json.loads(file.read_text("utf-8"))["machine"]
+    where = f"{machine['processor']}, one thread, torch {machine['torch']}, {machine['date']}"
+    return f"{arena_table(rows)}\n\n{where}; `python benchmarks/arena.py`, 60 s of one core for each run."
+
+
+def with_table(text: str, name: str, table: str) -> str:
+    """The text with the table between its two marks.  Raises ValueError if they are not there, once."""
+    marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
+    if len(marks.findall(text)) != 1:
+        raise ValueError(f"expected the marks <!-- {name} --> and <!-- /{name} --> once in the text")
+    return marks.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
+
+
+def main() -> None:
+    text = README.read_text("utf-8")
+    README.write_text(with_table(text, "arena", arena_text(RESULTS / "arena.json")), "utf-8")
+    print(f"wrote the tables of {README.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""The benchmark of step costs: its limits are counted operations, and agree with those on paper."""
+
+import json
+
+import pytest
+import torch
+
+from benchmarks import arena, steps
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    """As in use."""
+    torch.set_default_dtype(torch.float32)
+
+
+def test_operations_of_one_linear_layer_are_those_on_paper():
+    layer, x = torch.nn.Linear(5, 7), torch.randn(3, 5)
+    assert steps.operations(lambda: layer(x)) == 2 * 3 * 5 * 7
+    assert steps.operations(lambda: layer(x).sum().backward()) == 2 * 2 * 3 * 5 * 7  # x needs no gradient
+    x.requires_grad_()
+    assert steps.operations(lambda: layer(x).sum().backward()) == 3 * 2 * 3 * 5 * 7
+
+
+def test_every_method_of_the_arena_has_a_row_or_a_reason():
+    rows = {name.split(",")[0] for name in steps.methods("mlp")}
+    assert set(arena.METHODS) - rows == {"direct_exact"}  # the same update as direct
+    assert set(steps.methods("unet")) == set(steps.methods("mlp")) - {"sct", "scd"}
+
+
+def test_limits_are_those_on_paper_and_rows_are_written(tmp_path, monkeypatch):
+    chosen = {"diffusion": 1.0, "ect": 4 / 3, "cd, Euler": 5 / 3, "cd, Heun": 2.0, "sct": 4 / 3, "scd": 5 / 3}
+    everything = steps.methods
+    monkeypatch.setattr(steps, "methods", lambda net: {name: everything(net)[name] for name in chosen})
+    file = tmp_path / "steps.json"
+    command = ["x", "--batch", "64", "--repeats", "1", "--updates", "1", "--json", str(file)]
+    monkeypatch.setattr("sys.argv", command)
+    steps.main()
+    rows = json.loads(file.read_text())["rows"]
+    assert {"method", "net", "device", "cost_in_diffusion_steps", "limit"} <= set(rows[0])
+    for row in rows:  # the first layer passes no gradient on, which paper forgets: a backward pass is a little less than 2
+        assert row["limit"] == pytest.approx(chosen[row["method"]], rel=0.03), row["method"]
+
+
+def test_a_contender_of_several_stages_is_its_last():
+    _, loss = steps.contender("progressive", steps.NETS["mlp"].data, steps.NETS["mlp"].make(1))()
+    assert len(loss.times) == 3  # one step for two of its teacher
