@@ -243,7 +243,7 @@ def test_cifar10_is_judged_by_the_classifier(colours, tmp_path, monkeypatch, cap
     train, _ = cifar10.cifar10_train()
     classifier = Cifar10Classifier(4)
     moments = Moments.of(features_of(classifier.features, enlarged(cifar10.pooled(train))))
-    classifier.means[1], classifier.covs[1] = moments.mean, moments.cov
+    classifier.keep(16, moments)
     monkeypatch.setattr("minicm.commands.evaluate.cifar10_classifier", lambda: classifier)
     out = tmp_path / "quality.json"
     argv = ["evaluate", colours, "--number", "20", "--steps", "1,3", "--json", str(out)]

@@ -1,4 +1,4 @@
-"""FD-clf: the Fréchet distance of CIFAR-10 samples in 160 features of a small classifier.  It is not FID.
+"""FD-clf: the Fréchet distance of CIFAR-10 samples in 120 features of a small classifier.  It is not FID.
 
 The classifier is made by experiments/cifar10_classifier.py, and experiments/cifar10_sensitivity.py shows what its
 distance sees.  It compares models of one family with each other, at 10,000 samples, beside the floor.
@@ -25,10 +25,11 @@ _PAIRS = 5000  # samples of each side for what costs their square
 class Cifar10Classifier(nn.Module):
     """Logits (n, 10) of uint8 pictures (n, 3, 32, 32); 5 width features after the last layer's mean over the picture.
 
-    means, covs: statistics of the features of the training pictures of 32 x 32, and of those pooled to 16 x 16.
+    means, roots: statistics of the features of the training pictures of 32 x 32, and of those pooled to 16 x 16.  A
+    root is √C: half precision then costs C no more than a share of its largest values, and C stays positive.
     """
 
-    def __init__(self, width: int = 32) -> None:
+    def __init__(self, width: int = 24) -> None:
         super().__init__()
         check_count("width", width)
         sizes = [3, width, 2 * width, 4 * width]
@@ -38,8 +39,7 @@ class Cifar10Classifier(nn.Module):
         self.body = nn.Sequential(*layers, _layer(sizes[-1], 5 * width))
         self.head = nn.Linear(5 * width, 10)
         self.register_buffer("means", torch.zeros(len(SIZES), 5 * width))
-        self.register_buffer("covs", torch.zeros(len(SIZES), 5 * width, 5 * width))
-        self.register_buffer("count", torch.zeros(()))  # of the pictures behind them
+        self.register_buffer("roots", torch.zeros(len(SIZES), 5 * width, 5 * width))
 
     def forward(self, pictures: Tensor) -> Tensor:
         """The logits; pictures may be floats from 0 to 255 as well."""
@@ -55,12 +55,20 @@ class Cifar10Classifier(nn.Module):
         if size not in SIZES:
             raise ValueError(f"expected pictures of size 32 or 16, got {size}")
         k = SIZES.index(size)
-        return Moments(self.means[k].cpu().double(), self.covs[k].cpu().double())
+        root = self.roots[k].cpu().double()
+        return Moments(self.means[k].cpu().double(), root @ root.T)
+
+    def keep(self, size: int, found: Moments) -> None:
+        """Put these statistics into the buffers, for pictures of that size, one of `SIZES`."""
+        values, vectors = torch.linalg.eigh(found.cov)
+        self.means[SIZES.index(size)] = found.mean
+        self.roots[SIZES.index(size)] = (vectors * values.clamp_min(0).sqrt()) @ vectors.T
 
 
 def _layer(inputs: int, outputs: int) -> nn.Sequential:
-    convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.GELU())
+    convolution, norm = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm2d(outputs)
+    norm.num_batches_tracked = torch.zeros(())  # a float, so that the file is of one dtype
+    return nn.Sequential(convolution, norm, nn.GELU())
 
 
 def cifar10_classifier(file: Path = CLASSIFIER) -> Cifar10Classifier:
@@ -68,7 +76,7 @@ def cifar10_classifier(file: Path = CLASSIFIER) -> Cifar10Classifier:
     if not file.is_file():
         raise FileNotFoundError(
             f"expected the classifier of FD-clf in {file}, found none: make it with "
-            "`python experiments/cifar10_classifier.py`"
+            "`python experiments/cifar10_classifier.py cifar10`"
         )
     with torch.random.fork_rng([]):
         model = Cifar10Classifier().float()
