@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from experiments import digits_classifier, digits_mlp, digits_unet, toys
+from experiments import digits_classifier, digits_mlp, digits_unet, rivals, toys
 from minicm import contenders
 from minicm.checkpoints import load_weights
 from minicm.commands.drawing import loaded
@@ -42,6 +42,16 @@ def check_toy(file, name):
 
 def one_step(model, noise):
     return consistency_sample(model, noise, [PATH.t_max], PATH)
+
+
+def check_rival(file, name):
+    """A quarter of the samples, as in check_toy.  No student has dropped a mode, though matching may."""
+    model = new_model()
+    recorded = load_weights(model, file)
+    found = rivals.quality(model, 5000)
+    assert found.modes == int(recorded["modes"]) == 8
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.03)
+    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor"]) < 2.5
 
 
 def check_digits(file, name):
@@ -82,6 +92,7 @@ def check_successor(file, name):
 
 
 CHECKS = {
+    "rivals": check_rival,
     "successors": check_successor,
     "toys": check_toy,
     "digits_mlp": check_digits,
