@@ -3,8 +3,8 @@
     python experiments/successors.py [NAME ...] [--iterations N]
 
 NAME: successor_ctm, successor_shortcut, successor_meanflow, successor_eulerian, successor_lagrangian or successor_imm;
-by default all.  Writes data/NAME.safetensors with the command and the measured quality inside.  The losses are those of
-minicm.contenders; learning rate and average are those of `minicm.recipes.scd_run`, for all.
+by default all.  Writes data/NAME.safetensors in half precision, with the command and the measured quality inside.  The
+losses are those of minicm.contenders; learning rate and average are those of `minicm.recipes.scd_run`, for all.
 """
 
 import argparse
@@ -69,10 +69,10 @@ def main() -> None:
     torch.set_num_threads(1)
     teacher, yardstick = stored_teacher(), Yardstick(eight_gaussians, mixture=eight_gaussians_mixture())
     for name in options.names or RUNS:
-        model = trained(name, teacher, options.iterations)
+        model = trained(name, teacher, options.iterations).half().float()  # what half precision keeps
         note = {"command": f"python experiments/successors.py {name}", "iterations": str(options.iterations)}
         note |= measured(model, yardstick)
-        save_weights(model, FOLDER / f"{name}.safetensors", metadata=note)
+        save_weights(model.half(), FOLDER / f"{name}.safetensors", metadata=note)
         print(f"{name}: {note}", flush=True)
 
 
