@@ -16,7 +16,6 @@ from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
 from minicm.rungs import (
     DIGITS,
-    MIDDLE,
     PATH,
     dense_digits_model,
     few_steps,
@@ -42,7 +41,7 @@ class Config(Hardware):
     stages: int = 8  # stages in which the pairs of times close up
     q: float = 2.0  # by this factor from stage to stage
     huber: float = 0.03  # c of the pseudo-Huber distance
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
+    middle: float = 1.0  # radians, the second level of two-step sampling
     seed: int = 0  # of data and noise
 
 

@@ -23,7 +23,10 @@ from minicm.runner import load_run
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored
     "digits_unet_ect": [["experiments/digits_ect.py", "--iterations", "1600"]],
-    "digits_dense_ect": [["experiments/digits_dense_diffusion.py"], ["experiments/digits_dense_ect.py"]],
+    "digits_dense_ect": [
+        ["experiments/digits_dense_diffusion.py", "--iterations", "3000"],
+        ["experiments/digits_dense_ect.py", "--iterations", "4500"],
+    ],
 }
 SETS = 5  # of 898 samples
 
@@ -60,7 +63,8 @@ def main() -> None:
     if run is None:
         for command in COMMANDS[options.name]:
             run = Path("runs") / Path(command[0]).stem
-            minicm(["train", *command, "--out", str(run)])
+            if code := minicm(["train", *command, "--out", str(run)]):  # stopped: the next call goes on
+                raise SystemExit(code)
     file = store(options.name, run)
     print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB")
 
