@@ -1,6 +1,7 @@
 """An error-controlled solution of dx/dt = v(x, t) by the solvers of torchdiffeq: the reference for all the others."""
 
 import math
+from numbers import Real
 from typing import Any
 
 import torch
@@ -35,12 +36,10 @@ def adaptive(
     from torchdiffeq import odeint  # here, so that importing minicm does not import it
 
     check_floats("x", x)
-    check_between("t", t)
-    check_between("s", s)
     check_positive("rtol", rtol)
     check_between("atol", atol, 0.0)
-    if not (math.isfinite(t) and math.isfinite(s) and t != s):
-        raise ValueError(f"expected two different finite times, got t = {t} and s = {s}")
+    if not all(isinstance(u, Real) and math.isfinite(u) for u in (t, s)) or t == s:
+        raise ValueError(f"expected two different finite times, got t = {t!r} and s = {s!r}")
     options = _checked_options(method, options, s)
     ends = torch.tensor([t, s], dtype=torch.float64, device=x.device)  # two: a state is kept for each time asked for
 

@@ -35,10 +35,8 @@ def shown(value: object) -> str:
 def check_count(name: str, value: object, least: int = 1, most: float = math.inf) -> None:
     """Raise ValueError unless value is a whole number from least to most."""
     if not (isinstance(value, Integral) and least <= value <= most):
-        limits = f">= {least}" if most == math.inf else f"from {least} to {most}"
-        raise ValueError(
-            f"expected {name} as a whole number{'' if least == -math.inf else ' ' + limits}, got {value!r}"
-        )
+        limits = f" >= {least}" if most == math.inf else f" from {least} to {most}"
+        raise ValueError(f"expected {name}{limits if least > -math.inf else ''}, a whole number, got {value!r}")
 
 
 def check_between(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
@@ -51,7 +49,7 @@ def check_between(name: str, value: object, low: float = -math.inf, high: float 
 def check_positive(name: str, value: object) -> None:
     """Raise ValueError unless value is a real number with 0 < value < inf."""
     if not (isinstance(value, Real) and 0 < value < math.inf):
-        raise ValueError(f"expected {name} as a number > 0, got {value!r}")
+        raise ValueError(f"expected {name} > 0{' and finite' * (value == math.inf)}, got {value!r}")
 
 
 def check_floats(name: str, x: object) -> None:
@@ -65,7 +63,7 @@ def check_alike(name: str, a: object, other: str, x: Tensor) -> None:
     check_floats(other, x)
     if not (isinstance(a, Tensor) and a.shape == x.shape and a.device == x.device and a.is_floating_point()):
         raise ValueError(
-            f"expected {name} of the shape of {other}, floats {tuple(x.shape)} on {x.device}, got {shown(a)}"
+            f"expected {name} of one shape with {other}, floats {tuple(x.shape)} on {x.device}, got {shown(a)}"
         )
 
 

@@ -41,7 +41,7 @@ def falling_times(times: Sequence[float] | Tensor, path: Path, name: str = "time
     """
     times = as_floats(name, times)
     if times.ndim != 1 or len(times) < 1 or not (times.diff() < 0).all():
-        raise ValueError(f"expected {name} (N,), at least one, strictly decreasing, got {times.tolist()}")
+        raise ValueError(f"expected {name}, at least one time, strictly decreasing, got {times.tolist()}")
     return path.check_times(times, name)
 
 

@@ -135,7 +135,7 @@ def _randn(n: int, generator: torch.Generator | None) -> Tensor:
 
 def _check_levels(iteration: int, total: int, first: int, last: int) -> None:
     check_count("iteration", iteration, 0)
-    check_count("total", total)  # the iterations of the whole run
+    check_count("total iterations", total)  # the iterations of the whole run
     check_count("first", first)
     check_count("last", last)
     if not first <= last:
@@ -211,6 +211,6 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
 def ect_stage(iteration: int, total: int, stages: int = 8) -> int:
     """⌊iteration · stages/total⌋, at most stages − 1: the stage of ECT that an iteration belongs to."""
     check_count("iteration", iteration, 0)
-    check_count("total", total)
+    check_count("total iterations", total)
     check_count("stages", stages)
     return min(iteration * stages // total, stages - 1)

@@ -70,7 +70,7 @@ def fit(
     check_count("start", start, 0)
     model.train()
     if not len(parts):
-        raise ValueError(f"expected parts, at least one, such as range(1), got {parts}")
+        raise ValueError(f"expected at least one part in parts, such as range(1), got {parts}")
     return _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
 
 
@@ -134,7 +134,7 @@ def _check_batch(x0: Tensor, conditions: list[Tensor]) -> None:
             got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
             raise ValueError(f"expected conditions of shape ({len(x0)}, ...), one for each sample of x0, got {got}")
     if x0.ndim == 0 or x0.numel() == 0 or not x0.is_floating_point():
-        raise ValueError(f"expected batches x0 of shape (B, *S), floats, with B >= 1, got {shown(x0)}")
+        raise ValueError(f"expected batches of x0 (B, *S), floats, with B >= 1, got {shown(x0)}")
 
 
 def _check_values(values: Tensor, batch_size: int) -> None:
@@ -214,7 +214,7 @@ def warmup_linear_decay(peak: float, *, total: int, decay_from: int, warmup: int
 def _check_phases(peak: float, warmup: int, decay_from: int, total: int) -> None:
     check_positive("peak", peak)
     for name, value in (("warmup", warmup), ("decay_from", decay_from), ("total", total)):
-        check_count(name, value, 0)
+        check_count(name, value, -math.inf)
     if not (peak > 0 and 0 <= warmup <= decay_from < total):
         raise ValueError(
             "expected peak > 0 and 0 <= warmup <= decay_from < total, "

@@ -142,7 +142,7 @@ def test_noise_of_another_shape_never_broadcasts(a, b):
     if a == b:
         assert cm.VE().mix(x0, eps, t).shape == a
     else:
-        with pytest.raises(ValueError, match="^expected eps of the shape of x0"):
+        with pytest.raises(ValueError, match="^expected eps of one shape with x0"):
             cm.VE().mix(x0, eps, t)
 
 

@@ -79,7 +79,7 @@ def test_drawn_pairs_come_from_one_row_and_half_of_them_from_the_first_time():
     shares = torch.stack([(t == u).double().mean() for u in times])
     assert (shares - torch.tensor([0.5, 0.25, 0.25])).abs().max() < 4 * 0.5 / math.sqrt(4000)
     assert len(end[:, 0].unique()) == 50
-    with pytest.raises(ValueError, match=r"^expected states of shape \(3, 50, 2\), got \(2, 50, 2\)$"):
+    with pytest.raises(ValueError, match=r"^expected states .*, got \(2, 50, 2\)[^\n]*$"):
         drawn_pairs(states[1:], times, ends)
 
 

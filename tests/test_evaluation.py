@@ -367,7 +367,7 @@ def test_bad_samples_are_one_clear_line(metric, bad, message):
         (lambda: frechet_distance(torch.zeros(2), torch.eye(3), torch.zeros(2), torch.eye(2)), "covariance"),
         (lambda: frechet_distance(torch.zeros(2), GOOD[:2], torch.zeros(2), torch.eye(2)), "symmetric"),
         (lambda: frechet_distance(torch.zeros(2), torch.eye(2), torch.zeros(3), torch.eye(3)), "one length"),
-        (lambda: Yardstick(moons, 100, floor_pairs=0), "at least one pair"),
+        (lambda: Yardstick(moons, 100, floor_pairs=0), "floor_pairs >= 1"),
         (lambda: Yardstick(moons, 100, floor_pairs=1).measure(GOOD), "expected 100 samples"),
         (lambda: Yardstick(moons, 4, floor_pairs=1).measure(GOOD[:, :1]), "samples of shape"),
         (lambda: Yardstick(lambda n, g: GOOD, 4), "draws anew"),

@@ -71,7 +71,7 @@ def test_after_500_steps_the_denoiser_beats_the_best_linear_one(seed):
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match=r"^expected samples .* of 2 elements each, got shape \(4, 3\)$"):
         MLP(2)(torch.randn(4, 3), torch.rand(4))
-    with pytest.raises(ValueError, match="^expected dim, width and depth >= 1"):
+    with pytest.raises(ValueError, match="^expected dim >= 1"):
         MLP(0)
     with pytest.raises(ValueError, match="^expected count >= 1"):
         TimeFeatures(low=2.0, high=1.0)

@@ -33,7 +33,7 @@ def of_points(points: Tensor, batch_size: int, *, seed: int = 0, start: int = 0)
     Raises ValueError as `batches` does, and for a data set that is empty or holds NaN or infinity.
     """
     if points.ndim == 0 or points.numel() == 0:
-        raise ValueError(f"expected points, at least one, shape (N, *S), got shape {tuple(points.shape)}")
+        raise ValueError(f"expected points, at least one data point, shape (N, *S), got shape {tuple(points.shape)}")
     if not points.isfinite().all():
         raise ValueError(f"expected finite points, got NaN or infinity in {_bad_rows(points)} of {len(points)} points")
 

@@ -143,7 +143,7 @@ def toy(name: str) -> Sampler:
     """
     found = TOYS.get(str("eight_gaussians" if name == "g8" else name))
     if found is None:
-        raise ValueError(f"expected the name of a data set among {', '.join(TOYS)}, got {name!r}")
+        raise ValueError(f"expected a data set among {', '.join(TOYS)}, got {name!r} as name")
     return found
 
 

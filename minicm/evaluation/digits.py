@@ -87,7 +87,7 @@ def evaluate_digits(x: Tensor) -> DigitsQuality:
     h, classifier = digit_halves(), digits_classifier()
     size = len(h.test)
     if x.shape[1:] != h.test.shape[1:] or len(x) < size:
-        raise ValueError(f"expected at least {size} digits x of shape {tuple(h.test.shape[1:])}, got {tuple(x.shape)}")
+        raise ValueError(f"expected at least {size} digits of shape {tuple(h.test.shape[1:])}, got {tuple(x.shape)}")
     train, test = (Moments.of(features_of(classifier.features, part)) for part in (h.train, h.test))
     found = features_of(classifier.features, x.detach().cpu())
     sets = [Moments.of(part) for part in found.split(size) if len(part) == size]

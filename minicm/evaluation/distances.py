@@ -109,7 +109,7 @@ def _moments(mean: Tensor, cov: Tensor, which: str) -> tuple[Tensor, Tensor]:
     mean, cov = mean.detach().cpu().double(), cov.detach().cpu().double()
     if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
         raise ValueError(
-            f"expected mean{which} (D,) and cov{which} (D, D), got {tuple(mean.shape)} and {tuple(cov.shape)}"
+            f"expected mean{which} (D,) and covariance cov{which} (D, D), got {tuple(mean.shape)} and {tuple(cov.shape)}"
         )
     if not (mean.isfinite().all() and cov.isfinite().all() and torch.allclose(cov, cov.T, rtol=1e-5, atol=1e-8)):
         raise ValueError(f"expected mean{which} finite and cov{which} finite and symmetric, got NaN or another matrix")

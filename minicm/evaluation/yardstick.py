@@ -136,7 +136,7 @@ class Yardstick:
                 f"expected {self.n} samples x, as many as the floors are for, got {len(x)}: set Yardstick's n"
             )
         if x.shape[1:] != self.truth.shape[1:]:
-            raise ValueError(f"expected samples x of shape {tuple(self.truth.shape)}, got {tuple(x.shape)}")
+            raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got x {tuple(x.shape)}")
         found = self._summary(rows(x))
         ed, sw2 = _ed(found, self._pool), sliced_w2(found.sorted, self._truth)
         quality = Quality(

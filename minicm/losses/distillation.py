@@ -4,6 +4,7 @@ direct        ‖f(x_t, t) − x_0‖², x_0 the end of the solver's trajectory 
 progressive   ‖D(x_t, t) − x̃‖², x̃ such that one DDIM step with it equals two steps of the teacher
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -75,7 +76,7 @@ def solved_pairs(
     Raises ValueError if times are no grid or hold fewer than `kept` before the last.
     """
     check_floats("x", x)
-    check_count("kept", kept)
+    check_count("kept", kept, -math.inf)
     times, teacher = falling_times(times, path), answering("teacher", teacher)
     if not 1 <= kept < len(times):
         raise ValueError(f"expected 1 <= kept < {len(times)}, the number of times, got {kept}")

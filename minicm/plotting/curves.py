@@ -30,6 +30,8 @@ def loss_curve(
     Raises ValueError for no records, for NaN, and unless losses are >= 0 and not all 0.
     """
     check_positive("smooth", smooth)
+    if len(records) == 0:
+        raise ValueError("expected records, losses of shape (n,) with n >= 1, got none")
     raw = numbers([getattr(r, "loss", r) for r in records], (None,), "losses in records")
     if raw.min() < 0 or raw.max() == 0:
         raise ValueError(
