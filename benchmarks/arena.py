@@ -5,7 +5,8 @@
 A method that needs a diffusion model (a teacher, or weights to start from) pays for it out of the same budget, and so
 does one that needs pairs.  All methods of one data set and seed start from the same one, so that they differ in what
 they make of it.  The settings are those of minicm.recipes and minicm.contenders, the same for every data set.  Only
-measuring is free.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
+measuring is free.  Other libraries (benchmarks/peers/requirements_flows.txt) run beside ours where they can be
+imported.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.peers.flows import by_euler, peers  # noqa: E402
 from benchmarks.report import machine, print_table, write_json  # noqa: E402
 from minicm import contenders as c  # noqa: E402
 from minicm.data import eight_gaussians, eight_gaussians_mixture, toy  # noqa: E402
@@ -86,7 +88,12 @@ def from_the_exact_teacher(sampler: Sampler, teacher: nn.Module | None, seed: in
     return lambda n: c.direct_run(sampler, new_model(seed), pairs, n, seed)
 
 
-METHODS: dict[str, Method] = {
+def peer(run: Callable[[Sampler, int, int], Run]) -> Method:
+    """A method of another library, from scratch."""
+    return Method(lambda sampler, teacher, seed: lambda n: run(sampler, n, seed), by_euler, from_teacher=False)
+
+
+OURS: dict[str, Method] = {
     "scd": student(scd_run),
     "cd": student(cd_run),
     "sct": student(sct_run),
@@ -107,6 +114,7 @@ METHODS: dict[str, Method] = {
     "rcm": student(c.rcm_run),
     "imm": student(c.imm_run, c.by_jumps),
 }
+METHODS = OURS | {name: peer(run) for name, run in peers().items()}
 DATA = "g8,moons,checkerboard,swiss_roll,pinwheel"
 
 

@@ -42,6 +42,8 @@ NAMES = {
     "shortcut": "Shortcut",
     "ict": "iCT",
     "ect": "ECT",
+    "ot_cfm": "OT-CFM, by torchcfm",
+    "flow_matching": "flow matching, by flow_matching",
 }
 
 

@@ -2,11 +2,13 @@
 
 import json
 import math
+import sys
 
 import pytest
 import torch
 
 from benchmarks import arena, quality
+from benchmarks.peers import flows
 from minicm import contenders as c
 from minicm.data import digit_images, eight_gaussians, moons
 from minicm.evaluation import Quality
@@ -39,7 +41,7 @@ def count_calls(model):
     return calls
 
 
-@pytest.mark.parametrize("name", arena.METHODS)
+@pytest.mark.parametrize("name", arena.OURS)
 def test_a_method_calls_its_network_as_often_as_its_row_says(name, monkeypatch):
     monkeypatch.setattr(c, "teacher_pairs", few_pairs)
     method = arena.METHODS[name]
@@ -57,7 +59,7 @@ def digits(n, generator):
     return x[torch.randint(len(x), (n,), generator=generator)]
 
 
-@pytest.mark.parametrize("name", [name for name, method in arena.METHODS.items() if method.from_teacher])
+@pytest.mark.parametrize("name", [name for name, method in arena.OURS.items() if method.from_teacher])
 def test_a_method_trains_on_pictures_with_the_same_code(name, monkeypatch):
     """The loss of points moves a U-Net on digits, and its sampler draws pictures."""
     monkeypatch.setattr(c, "teacher_pairs", few_pairs)
@@ -128,6 +130,37 @@ def test_pairs_of_a_teacher_start_at_the_prior_and_end_where_heun_ends():
     with torch.no_grad():
         y = integrate(probability_flow(teacher, PATH), x[first], times)
         torch.testing.assert_close(end[first], teacher(y, times[-1].expand(len(y))), rtol=1e-4, atol=1e-4)
+
+
+def straight_line(model, x0, iteration, generator):
+    """Flow matching from noise at 0 to data at 1, as the peers have it."""
+    noise, t = torch.empty_like(x0).normal_(generator=generator), torch.rand(len(x0), generator=generator)
+    x = noise + t[:, None] * (x0 - noise)
+    return (model(x, t) - (x0 - noise)).square().mean(1)
+
+
+def test_euler_steps_of_a_peer_follow_its_field_from_unit_noise():
+    center = torch.tensor([0.3, -0.2])
+    noise = PATH.prior((4000, 2), torch.Generator().manual_seed(0))
+    exact = lambda x, t: (center - x) / (1 - t[:, None])  # noqa: E731: all data at one point
+    for n in (1, 2, 4):
+        torch.testing.assert_close(flows.by_euler(exact, noise, n, torch.Generator()), center.expand(4000, 2))
+    still = flows.by_euler(lambda x, t: torch.zeros_like(x), noise, 4, torch.Generator())
+    assert still.std().item() == pytest.approx(1.0, rel=0.03)
+
+
+def test_a_peer_runs_from_scratch_and_its_loss_falls(monkeypatch):
+    method = arena.peer(flows._made(straight_line))
+    losses = [record.loss for record in method.prepare(moons, None, 0)(150).records()]
+    assert not method.from_teacher and sum(losses[-30:]) < 0.7 * sum(losses[:10]) * 3
+
+
+def test_peers_that_cannot_be_imported_are_left_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torchcfm", None)
+    monkeypatch.setitem(sys.modules, "flow_matching", None)
+    monkeypatch.setitem(sys.modules, "flow_matching.path", None)
+    monkeypatch.setitem(sys.modules, "torchcfm.conditional_flow_matching", None)
+    assert flows.peers() == {}
 
 
 # ---- the failure column
