@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import load_weights
-from .data import batches, digit_halves, of_points, to_grey
+from .data import digit_halves, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
 from .experiment import Data, Pictures
 from .nets.blocks import Additive, DoubleNorm
@@ -36,8 +36,6 @@ __all__ = [
     "digits_model",
     "few_steps",
     "learning_rate",
-    "shaken",
-    "shaken_digits_data",
     "solved",
     "started_from",
 ]
@@ -62,27 +60,6 @@ def dense_digits_model(*, width: int, depth: int, seed: int) -> Preconditioned:
 def digits_data(device: torch.device) -> Data:
     """Batches of the half to train on."""
     return partial(of_points, digit_halves().train.to(device))
-
-
-def shaken_digits_data(size: float, device: torch.device) -> Data:
-    """Batches of the half to train on, each picture `shaken` when it is drawn: hardly one comes twice."""
-    points = digit_halves().train
-
-    def draw(n: int, generator: torch.Generator) -> Tensor:
-        return shaken(points[torch.randint(len(points), (n,), generator=generator)], size, generator).to(device)
-
-    return partial(batches, draw)
-
-
-def shaken(x: Tensor, size: float, generator: torch.Generator) -> Tensor:
-    """Pictures (B, C, H, W) turned, sheared, stretched and shifted a little, bicubic; beyond the edge is paper.
-
-    size: standard deviation of each entry of the affine map from the identity, in half-widths of the picture.
-    """
-    maps = torch.eye(2, 3, dtype=x.dtype) + size * torch.randn((len(x), 2, 3), generator=generator, dtype=x.dtype)
-    places = nn.functional.affine_grid(maps, list(x.shape), align_corners=False)
-    paper = x.amin((1, 2, 3), keepdim=True)  # grid_sample fills with 0
-    return nn.functional.grid_sample(x - paper, places, mode="bicubic", align_corners=False) + paper
 
 
 def cifar10_model(

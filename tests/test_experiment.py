@@ -69,8 +69,9 @@ def test_digits(runs):
     train(runs, "digits_scd", *TINY, "--teacher", str(runs / "digits_diffusion"), iterations=3)
     assert moved(runs / "digits_scd", runs / "digits_diffusion")
     train(runs, "digits_dense_diffusion", *TINY, "--width", "8", "--evaluations", "2")
-    train(runs, "digits_dense_ect", *TINY, "--width", "8", "--start", str(runs / "digits_dense_diffusion"))
-    assert moved(runs / "digits_dense_ect", runs / "digits_dense_diffusion")
+    teacher = ["--teacher", str(runs / "digits_dense_diffusion"), "--teacher_width", "8"]
+    train(runs, "digits_dense_direct", *TINY, *teacher, "--width", "6", "--trajectories", "20", "--solver_steps", "3")
+    assert moved(runs / "digits_dense_diffusion") and moved(runs / "digits_dense_direct")
 
 
 @pytest.mark.slow
