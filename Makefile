@@ -8,6 +8,7 @@ BASE := $(VENV)/.base-stamp
 DEMO := $(VENV)/.demo-stamp
 FULL := $(VENV)/.full-stamp
 SITE := $(VENV)-site/.stamp
+API := $(VENV)-api/.stamp
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # A Python that was asked for by name is used or refused; otherwise the first that is new enough.
@@ -18,7 +19,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course site doctor assignments grade clean distclean
+.PHONY: help demo test test-all quick lab course site api doctor assignments grade clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -27,6 +28,7 @@ help:
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
 	@echo "make site     build the course as web pages in out/site, from the stored outputs"
+	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
 	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
 	@echo "make test-all make test, and all assignments through nbgrader"
@@ -56,6 +58,15 @@ site: $(SITE)
 	$(VENV)-site/bin/jupyter-book build tutorials --config "$(CURDIR)/docs/site/_config.yml" \
 		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
 
+# pdoc imports what it documents: it runs in $(VENV) and lies in a folder beside it, which only this command sees.
+# It warns of a module that it meets by its name and again in the __all__ of its package, and writes one page for both.
+SOURCES = $(filter-out minicm/__main__.py minicm/exercises/%,$(wildcard minicm/*.py minicm/*/*.py))
+api: $(API)
+	@PYTHONPATH=$(VENV)-api $(ONE_THREAD) $(PY) -W "ignore:The module specification:UserWarning" -m pdoc \
+		$(subst /,.,$(patsubst %/__init__,%,$(basename $(SOURCES)))) \
+		--output-directory out/api --no-show-source --template-directory docs/api
+	@echo "the reference begins at out/api/minicm.html"
+
 assignments: $(FULL)
 	@$(ONE_THREAD) $(PY) -m tutorials.assignments.release $(if $(VARIANT),--term "$(VARIANT)")
 
@@ -73,7 +84,7 @@ clean:
 		while IFS= read -r folder; do rm -rf "$$folder"; done
 
 distclean: clean
-	rm -rf "$(VENV)" "$(VENV)-site"
+	rm -rf "$(VENV)" "$(VENV)-site" "$(VENV)-api"
 
 # A stamp is written after an installation that succeeded, and holds the folder it was made for: an environment
 # that was moved or copied together with the repository would import minicm from the old place.
@@ -110,4 +121,10 @@ $(SITE): $(BASE)
 	@echo "installing Jupyter Book into $(VENV)-site: once"
 	@$(PY) -m venv --clear $(VENV)-site
 	@$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check "jupyter-book<2"
+	@touch $@
+
+$(API): $(DEMO)
+	@echo "installing pdoc into $(VENV)-api: once"
+	@rm -rf $(VENV)-api && mkdir $(VENV)-api
+	@$(PY) -m pip install --quiet --disable-pip-version-check --target $(VENV)-api "pdoc>=15"
 	@touch $@

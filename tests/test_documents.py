@@ -207,7 +207,7 @@ def test_binder_finds_its_environment_and_the_notebooks():
     assert (ROOT / "environment.yml").exists()  # at the root, where Binder looks first
     assert not (ROOT / "binder").exists() and not (ROOT / ".binder").exists()  # they would be taken instead
     for page in PAGES:
-        for link in re.findall(r"https://mybinder\.org/[^)\s]*", read(page)):
+        for link in re.findall(r"https://mybinder\.org/v2/[^)\s]*", read(page)):
             parts = urllib.parse.urlsplit(link)
             assert link.startswith(BINDER)
             (path,) = urllib.parse.parse_qs(parts.query)["labpath"]

@@ -272,3 +272,14 @@ def test_console_script_runs_where_it_is_installed():
         pytest.skip("minicm is not installed beside this Python")
     done = subprocess.run([script, "fly"], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("minicm: error: ")
+
+
+@needs_make
+def test_make_api_installs_pdoc_once_beside_the_environment(bench):
+    assert bench.make("api").returncode == 0
+    first, second, third = bench.log()
+    assert first == PACKAGE and second.endswith("--target .venv-api pdoc>=15")
+    assert "-m pdoc" in third and "--output-directory out/api" in third
+    (wanted,) = PROJECT["optional-dependencies"]["docs"]
+    assert f'"{wanted}"' in (ROOT / "Makefile").read_text("utf-8")
+    assert bench.make("api").returncode == 0 and len(bench.log()) == 1
