@@ -42,8 +42,8 @@ def check_count(name: str, value: object, least: int = 1, most: float = math.inf
 def check_between(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
     """Raise ValueError unless value is a finite real number with low <= value <= high."""
     if not (isinstance(value, Real) and low <= value <= high and math.isfinite(value)):
-        limits = f" from {low} to {high}" if high < math.inf else f" >= {low}" if low > -math.inf else ""
-        raise ValueError(f"expected {name} as a finite number{limits}, got {value!r}")
+        limits = f" from {low:g} to {high:g}" if high < math.inf else f" >= {low:g}" if low > -math.inf else ""
+        raise ValueError(f"expected {name}{limits}, a finite number, got {value!r}")
 
 
 def check_positive(name: str, value: object) -> None:
@@ -86,7 +86,8 @@ def check_event_shape(name: str, shape: object) -> None:
 def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
     """The values as a float64 tensor.  Raises ValueError for what is no tensor or sequence of real numbers."""
     try:
-        found = torch.as_tensor(values)
+        kept = isinstance(values, Tensor) or hasattr(values, "dtype")  # of a list, float32 would take digits away
+        found = torch.as_tensor(values) if kept else torch.as_tensor(values, dtype=torch.float64)
     except (TypeError, ValueError, RuntimeError):
         raise ValueError(f"expected {name} as real numbers, got {shown(values)}") from None
     if found.is_complex() or found.dtype == torch.bool:

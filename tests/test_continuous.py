@@ -238,5 +238,5 @@ def test_the_loss_draws_from_its_generator_and_warms_up_with_the_iteration():
     loss = SCMLoss(path, log_normal(-1.0, 1.4), warmup=tangent_warmup(10))
     at = lambda k: loss(model, x0, k, torch.Generator().manual_seed(1))  # noqa: E731
     assert torch.equal(at(0), at(0)) and not torch.equal(at(0), at(5)) and torch.equal(at(10), at(11))
-    with pytest.raises(ValueError, match="^expected iterations >= 1, got 0$"):
+    with pytest.raises(ValueError, match="^expected iterations >= 1, a whole number, got 0$"):
         tangent_warmup(0)

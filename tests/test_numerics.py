@@ -11,6 +11,7 @@ import torch
 from gauntlet import PATHS, SHAPES, name
 
 from minicm import losses
+from minicm.checks import as_floats
 from minicm.evaluation import energy_distance, frechet_between
 from minicm.jumps import FlowMap, jump_sample
 from minicm.losses.flow_maps import eulerian, flow_map_loss, semigroup
@@ -151,6 +152,15 @@ def test_a_solver_in_float32_is_that_in_float64(solver, path):
     start = path.prior((32, 2), torch.Generator().manual_seed(2), dtype=torch.float64)
     single, exact = both(lambda x: SOLVERS[solver](law.to(x.dtype).denoiser(path), x, grid, path), start)
     assert relative(single, exact) < 400 * EPS
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_times_in_a_list_keep_their_digits_whatever_the_default_dtype(dtype):
+    torch.set_default_dtype(dtype)
+    assert as_floats("times", [0.1, 1 / 3]).tolist() == [0.1, 1 / 3]
+    seen = []
+    consistency_sample(lambda x, t: seen.append(t[0].item()) or x, torch.zeros(2, 2), [TRIG.t_max, 1.1], TRIG)
+    assert seen == [TRIG.t_max, 1.1]
 
 
 # ---- both ends of every path
