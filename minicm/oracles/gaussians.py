@@ -28,7 +28,7 @@ class GaussianMixture(Oracle):
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None) -> None:
-        self.means = _floating(means, "means")
+        self.means = floating(means, "means")
         if self.means.ndim < 2 or self.means.numel() == 0:
             raise ValueError(f"expected means of shape (K, *S), K >= 1, such as (8, 2), got {tuple(self.means.shape)}")
         k = len(self.means)
@@ -96,7 +96,7 @@ class GaussianMixture(Oracle):
 
 def gaussian(mean: Tensor, std: float) -> GaussianMixture:
     """N(mean, std² I); mean: (*S), std: a number, both in data units.  Raises as GaussianMixture."""
-    mean = _floating(mean, "mean")
+    mean = floating(mean, "mean")
     if mean.ndim < 1 or mean.numel() == 0 or not mean.isfinite().all():
         raise ValueError(f"expected mean of shape (*S), finite, such as (2,), got {shown(mean)}")
     if not isinstance(std, Tensor):
@@ -109,7 +109,7 @@ def empirical(points: Tensor) -> GaussianMixture:
 
     Its denoiser Σ_k softmax_k(−|x − α x_k|²/2σ²) x_k is the ideal one of a data set.  Raises as GaussianMixture.
     """
-    points = _floating(points, "points")
+    points = floating(points, "points")
     if points.ndim < 2 or points.numel() == 0 or not points.isfinite().all():
         raise ValueError(f"expected points of shape (K, *S), K >= 1, finite, got {shown(points)}")
     return GaussianMixture(points, torch.zeros(len(points)))
@@ -141,8 +141,11 @@ def gaussian_consistency(mean: Tensor, std: float, path: Path) -> Denoiser:
     return lambda x, t: flow(x, t, torch.full_like(t, path.t_min))
 
 
-def _floating(values: Tensor, name: str) -> Tensor:
-    if not isinstance(values, Tensor):
+def floating(values: Tensor, name: str) -> Tensor:
+    """The numbers as a tensor of floats, in the default dtype unless they have one.  Raises ValueError for others."""
+    if hasattr(values, "dtype"):  # a tensor or an array, which keep theirs
+        values = torch.as_tensor(values)
+    else:
         values = as_floats(name, values).to(torch.get_default_dtype())
     if values.is_complex():
         raise ValueError(f"expected {name} as real numbers, got {shown(values)}")

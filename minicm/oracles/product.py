@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..checks import as_floats, check_per_sample
+from ..checks import check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
-from .gaussians import GaussianMixture
+from .gaussians import GaussianMixture, floating
 from .quantiles import LogTail, quantile_map
 
 __all__ = ["Mixture1D", "ProductMixture"]
@@ -26,7 +26,7 @@ class Mixture1D(FlowOracle):
     """
 
     def __init__(self, means: Tensor, stds: Tensor, weights: Tensor | None = None) -> None:
-        means = means if isinstance(means, Tensor) else as_floats("means", means).to(torch.get_default_dtype())
+        means = floating(means, "means")
         if means.ndim != 1:
             raise ValueError(f"expected means of shape (K,), numbers on a line, got {tuple(means.shape)}")
         self.mixture = GaussianMixture(means[:, None], stds, weights)
