@@ -144,6 +144,8 @@ def load_experiment(path: str | Path) -> Experiment:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise ValueError(f"{path}, line {error.lineno}: {error.msg}") from None
+    except ImportError as error:
+        raise ValueError(f"expected an experiment that can be imported, got {path}: {error}") from None
     missing = [name for name in ("Config", "new_model", "pictures", "build") if not hasattr(module, name)]
     if missing:
         raise ValueError(f"expected Config, new_model, pictures and build in {path}, missing {', '.join(missing)}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .checks import check_count
 from .precond import Preconditioned
 
 __all__ = ["Hardware", "chosen_device", "fast", "placed"]
@@ -26,6 +27,9 @@ class Hardware:
     channels_last: bool | None = None  # convolution weights in the layout that tensor cores read
     compile: bool | None = None  # networks through torch.compile; a JVP through them stays eager
     accumulate: int = 1  # parts that each process makes of its share of the batch, one after the other
+
+    def __post_init__(self) -> None:
+        check_count("accumulate", self.accumulate)
 
 
 def chosen_device(config: Hardware) -> torch.device:

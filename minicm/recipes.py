@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from .averages import Average, PowerEMA
+from .checks import check_count, check_positive
 from .data import batches
 from .losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised, tangent_warmup
 from .losses.continuous import Derivative
@@ -54,8 +55,9 @@ class Run:
     average: Average = field(init=False)
 
     def __post_init__(self) -> None:
-        if self.iterations < 1:
-            raise ValueError(f"expected iterations >= 1, got {self.iterations}")
+        check_count("iterations", self.iterations)
+        check_count("batch_size", self.batch_size)
+        check_positive("lr", self.lr)
         self.average = PowerEMA(self.model, self.sigma_rel)
 
     def records(self) -> Iterator[Record]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .checkpoints import load_weights
+from .checks import check_between, check_count
 from .data import digit_halves, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
 from .experiment import Data, Pictures
@@ -110,8 +111,8 @@ def learning_rate(peak: float, *, total: int, rise: int = 0, flat: float = 1.0) 
 
     rise: iterations in which it rises to peak, at most a quarter of the run.  Raises ValueError unless total >= 1.
     """
-    if total < 1:
-        raise ValueError(f"expected iterations >= 1, got {total}")
+    check_count("iterations", total)
+    check_between("flat", flat, 0.0, 1.0)
     start = min(int(flat * total), total - 1)
     return warmup_linear_decay(peak, total=total, warmup=min(rise, total // 4, start), decay_from=start)
 
@@ -128,6 +129,7 @@ def few_steps(shape: tuple[int, ...], *middle: float) -> Draw:
 
 def solved(shape: tuple[int, ...], evaluations: int) -> Draw:
     """Draws with a diffusion model by DDIM; the last evaluation leads to the data.  shape: (C, H, W)."""
+    check_count("evaluations", evaluations, 2)
     times = PATH.time_at(karras_grid(evaluations - 1)).clamp(PATH.t_min, PATH.t_max)
 
     def draw(model: nn.Module, n: int, generator: torch.Generator) -> Tensor:

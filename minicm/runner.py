@@ -17,6 +17,7 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
+from .checks import check_between, check_count
 from .command import Parser
 from .distributed import Processes, joined, lost_worker
 from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
@@ -41,6 +42,13 @@ class Pace:
     log_every: int = 100  # iterations between lines of the log
     samples_every: int = 2000  # iterations between pictures; 0: only at the end
     tensorboard: bool = False  # write for TensorBoard too, which must be installed
+
+    def __post_init__(self) -> None:
+        check_count("log_every", self.log_every)
+        check_count("samples_every", self.samples_every, 0)
+        check_between("checkpoint_minutes", self.checkpoint_minutes, 0.0)
+        if self.minutes is not None:
+            check_between("minutes", self.minutes, 0.0)
 
 
 def main(argv: list[str]) -> int:

@@ -35,7 +35,7 @@ def check_toy(file, name):
     x = draw(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)))
     found = Yardstick(toy(name), n=5000, mixture=eight_gaussians_mixture()).measure(x)
     assert found.modes == 8
-    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.03)
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.05)  # a quarter teaches the classifier less
     # Between sets of 5000 the energy distance scatters from half its median to three times it: see Floor.
     assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor"]) < 2.5
 
