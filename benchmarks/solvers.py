@@ -11,7 +11,6 @@ looked at on the way ("while tuning"), the others ("fresh") not before solvers a
 
 import json
 import math
-import statistics
 import sys
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -22,9 +21,10 @@ from torch import Tensor
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.mixtures import MIXTURES, SEEN, mixture, overall_std, usual_distance  # noqa: E402
+from benchmarks.mixtures import MIXTURES, mixture, overall_std, usual_distance  # noqa: E402
 from benchmarks.peers import Contender, Tolerant, libraries, published  # noqa: E402
 from benchmarks.report import machine, print_table  # noqa: E402
+from benchmarks.verdicts import OURS, OWN_GRID, Row, claimed, seen, verdicts  # noqa: E402
 from minicm.adaptive import adaptive  # noqa: E402
 from minicm.checkpoints import write_whole  # noqa: E402
 from minicm.command import Parser, report  # noqa: E402
@@ -44,11 +44,9 @@ from minicm.solvers import (  # noqa: E402
 )
 from minicm.times import karras_grid, log_grid, scale_grid  # noqa: E402
 
-Row = dict[str, object]
-
 PATH = VE()
 BUDGETS = "5,8,10,14,18,24,40,80,160"
-OWN_GRID, OURS, ALL = "scale", "minicm", ("rho7", "log", "scale")
+ALL = ("rho7", "log", OWN_GRID)
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 
 
@@ -114,6 +112,11 @@ def reference(law: GaussianMixture, count: int) -> tuple[Tensor, Tensor]:
     return x, adaptive(field, x, *ends, rtol=1e-12, atol=1e-12, method="dopri8")
 
 
+def digits(value: Tensor) -> float:
+    """Six of them: more are noise of the arithmetic, and of no use in a file."""
+    return float(f"{value.item():.6g}")
+
+
 class Course:
     """One mixture, its trajectories and the rows measured on it."""
 
@@ -126,7 +129,7 @@ class Course:
         """Run, count, keep the row; returns the evaluations."""
         counted = CountCalls(self.denoise)
         away = (solve(counted) - self.end).flatten(1).norm(dim=1)
-        error = {"rms": away.square().mean().sqrt().item(), "median": away.median().item()}
+        error = {"rms": digits(away.square().mean().sqrt()), "median": digits(away.median())}
         row = {"solver": who.solver, "grid": grid, "data": self.data, "evaluations": counted.calls, **error}
         self.rows.append({**row, "origin": who.origin})
         return counted.calls
@@ -145,41 +148,6 @@ class Course:
                 self.measure(who, grid, lambda d, times=times: who.solve(d, self.x, times))
 
 
-def is_ours(row: Row) -> bool:
-    return row["origin"] == OURS or row["grid"] == OWN_GRID
-
-
-def best(rows: Sequence[Row], budget: int) -> Row:
-    """The smallest error with at most so many evaluations; NaN is none."""
-    return min((r for r in rows if r["evaluations"] <= budget and r["rms"] == r["rms"]), key=lambda r: r["rms"])
-
-
-def verdicts(rows: Sequence[Row], budgets: Sequence[int]) -> list[Row]:
-    """Ours beside the best of the pool, for each set and budget."""
-    found = []
-    for data in dict.fromkeys(row["data"] for row in rows):
-        here = [row for row in rows if row["data"] == data]
-        for budget in budgets:
-            a, b = best([r for r in here if is_ours(r)], budget), best([r for r in here if not is_ours(r)], budget)
-            line = {
-                "data": data,
-                "seen": seen(data),
-                "budget": budget,
-                "ours": a["rms"],
-                "by": f"{a['solver']}, {a['grid']}",
-            }
-            line |= {"pool": b["rms"], "of": f"{b['solver']}, {b['grid']} ({b['origin']})"}
-            found.append({**line, "ours/pool": a["rms"] / b["rms"]})
-    return found
-
-
-def tally(table: Sequence[Row]) -> dict[str, object]:
-    """Cells in all, those where ours is at or below the pool, and what else one wants of the ratios."""
-    ratios = [line["ours/pool"] for line in table]
-    won = sum(ratio <= 1 for ratio in ratios)
-    return {"cells": len(ratios), "won": won, "median ratio": statistics.median(ratios), "largest ratio": max(ratios)}
-
-
 def versions() -> dict[str, str]:
     """Those of the libraries in the pool, or that they were missing."""
 
@@ -192,11 +160,6 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("torchdiffeq", "diffusers", "k-diffusion")}
 
 
-def seen(data: str) -> str:
-    """Whether the set was looked at while solvers and grids were made: what it says counts for less then."""
-    return "while tuning" if data in SEEN else "fresh"
-
-
 def numbers(text: str, name: str) -> list[int]:
     words = text.split(",")
     if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
@@ -205,7 +168,10 @@ def numbers(text: str, name: str) -> list[int]:
 
 
 def store(path: Path, content: dict[str, object]) -> None:
-    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
+    """The content as JSON with a line for each row."""
+    head = json.dumps({**content, "rows": []}, indent=1).removesuffix("[]\n}")
+    rows = ",\n".join("  " + json.dumps(row) for row in content["rows"])
+    write_whole(path, f"{head}[\n{rows}\n ]\n}}\n".encode())
     print(f"wrote {path}")
 
 
@@ -234,16 +200,17 @@ def command(argv: list[str]) -> int:
         print(f"{data}: {len(course.rows)} rows", flush=True)
     table = verdicts(rows, budgets)
     print_table(table, list(table[0]))
-    mixtures = {data: seen(data) for data, _ in laws}
-    claims = {
-        how: tally([line for line in table if seen(line["data"]) == how]) for how in dict.fromkeys(mixtures.values())
-    }
-    claims["all"] = tally(table)
+    claims = claimed(rows, budgets)
     for how, claim in claims.items():
         ratios = f"median ratio {claim['median ratio']:.2g}, largest {claim['largest ratio']:.2g}"
         print(f"{how}: ours at or below the pool in {claim['won']} of {claim['cells']}, {ratios}")
     if chosen.json is not None:
-        about = {"machine": machine(), "libraries": versions(), "trajectories": counts[0], "seen": mixtures}
+        about = {
+            "machine": machine(),
+            "libraries": versions(),
+            "trajectories": counts[0],
+            "seen": {data: seen(data) for data, _ in laws},
+        }
         store(Path(chosen.json), {**about, "claims": claims, "rows": rows})
     return 0
 
