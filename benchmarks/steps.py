@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import METHODS  # noqa: E402
 from benchmarks.report import machine, print_table, write_json  # noqa: E402
-from minicm.contenders import Chain  # noqa: E402
+from minicm.contenders import Chain, direct_run, dmd_run, teacher_pairs  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised  # noqa: E402
 from minicm.precond import Preconditioned  # noqa: E402
@@ -39,6 +39,7 @@ from minicm.solvers import ddim_step  # noqa: E402
 from minicm.times import log_normal  # noqa: E402
 
 LAW = log_normal(-1.0, 1.4)
+PAIRED = {"direct": direct_run, "dmd": dmd_run}
 CONTENDERS = [
     "direct", "progressive", "vsd", "dmd", "adversarial", "ctm", "shortcut", "meanflow", "eulerian", "lagrangian",
     "tcm", "rcm", "imm",
@@ -96,7 +97,11 @@ def contender(name: str, data: Sampler, teacher: torch.nn.Module) -> Make:
     """A rival or successor as the arena runs it; of a method of several stages, the last."""
 
     def make() -> tuple[torch.nn.Module, Loss]:
-        run = METHODS[name].prepare(data, teacher, 0)(1000)
+        if name in PAIRED:  # a short table of pairs costs a step as much as a long one
+            pairs = teacher_pairs(teacher, event=data(1, torch.Generator()).shape[1:], count=512)
+            run = PAIRED[name](data, teacher, pairs, 1000)
+        else:
+            run = METHODS[name].prepare(data, teacher, 0)(1000)
         run = run.stages[-1](run.start) if isinstance(run, Chain) else run
         return run.model, run.loss
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from mutants import MUTANTS
 from packaging.requirements import Requirement
 
 from benchmarks.import_time import measure
@@ -283,3 +284,14 @@ def test_make_api_installs_pdoc_once_beside_the_environment(bench):
     (wanted,) = PROJECT["optional-dependencies"]["docs"]
     assert f'"{wanted}"' in (ROOT / "Makefile").read_text("utf-8")
     assert bench.make("api").returncode == 0 and len(bench.log()) == 1
+
+
+@pytest.mark.parametrize("module, text", [mutant[:2] for mutant in MUTANTS])
+def test_a_mutant_finds_its_formula_once(module, text):
+    assert (ROOT / "minicm" / f"{module}.py").read_text("utf-8").count(text) == 1
+
+
+def test_the_table_of_mutants_is_that_of_the_list():
+    """tests/mutants.py writes it when all were killed."""
+    lines = (ROOT / "tests" / "MUTANTS.md").read_text("utf-8").splitlines()
+    assert sum(line.startswith("| ") for line in lines) - 1 == len(MUTANTS)
