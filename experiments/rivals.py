@@ -27,7 +27,7 @@ from minicm.shapes import Sampler
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 ITERATIONS = 6000  # updates of the student, over all stages: one to three minutes of one core for each method
-N = 20_000  # samples of a measurement
+N = 5000  # samples of a measurement, as in the notebook
 
 
 def stored_teacher() -> nn.Module:

@@ -45,13 +45,13 @@ def one_step(model, noise):
 
 
 def check_rival(file, name):
-    """A quarter of the samples, as in check_toy.  No student has dropped a mode, though matching may."""
+    """The very samples that were measured, so that the numbers are the same but for rounding."""
     model = new_model()
     recorded = load_weights(model, file)
-    found = rivals.quality(model, 5000)
+    found = rivals.quality(model)
     assert found.modes == int(recorded["modes"]) == 8
-    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.03)
-    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor"]) < 2.5
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.01)
+    assert found.ed_over_floor == pytest.approx(float(recorded["ed_over_floor"]), rel=0.05)
 
 
 def check_digits(file, name):
