@@ -19,7 +19,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course site api doctor assignments grade clean distclean
+.PHONY: help demo test test-all quick lab course stable site api doctor assignments grade clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -27,6 +27,7 @@ help:
 	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
+	@echo "make stable   compare the notebooks' outputs ten times with 1 and with 2 threads (NOTEBOOKS=... TIMES=3)"
 	@echo "make site     build the course as web pages in out/site, from the stored outputs"
 	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
@@ -52,6 +53,9 @@ lab: $(FULL)
 
 course: $(FULL)
 	MINICM_REFRESH=1 $(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
+
+stable: $(FULL)
+	@$(PY) tests/repeat_notebooks.py $(NOTEBOOKS) --times $(if $(TIMES),$(TIMES),10) --threads 1 2
 
 # Jupyter Book has an environment of its own: it wants older versions of what JupyterLab needs.
 site: $(SITE)
