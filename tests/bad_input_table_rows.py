@@ -274,7 +274,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "images": IMAGES,
         "value_range": Role(
             lambda: (-1.0, 1.0),
-            values("order", (1.0, -1.0), (0.0, 0.0)) + values("NaN", (NAN, 1.0)) + values("shape", (1.0,)),
+            values("order", (0.0, 0.0)) + values("NaN", (NAN, 1.0)) + values("shape", (1.0,)),
         ),
     },
     "plotting.points.filmstrip": {

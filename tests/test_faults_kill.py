@@ -26,7 +26,7 @@ def float32():
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_twenty_kills_and_on_is_the_run_in_one_piece(tmp_path):
-    options = ["--iterations", "500", "--samples_every", "250"]
+    options = ["--iterations", "500", "--samples_every", "250", "--log_every", "1"]
     command = [sys.executable, str(WORKER), str(TINY), str(tmp_path / "cut"), *options]
     environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)

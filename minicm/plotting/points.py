@@ -103,8 +103,8 @@ def image_grid(
     if pixels.shape[1] not in (1, 3):
         raise ValueError(f"expected images with 1 or 3 channels, got shape {pixels.shape}")
     check_count("columns", columns)
-    if len(value_range) != 2 or not value_range[0] < value_range[1]:
-        raise ValueError(f"expected value_range as two numbers, low < high, got {value_range}")
+    if len(value_range) != 2 or not abs(value_range[1] - value_range[0]) > 0:  # (1, 0) draws ink as black
+        raise ValueError(f"expected value_range as two different numbers, got {value_range}")
     low, high = value_range
     tiles = _tile(((pixels - low) / (high - low)).clip(0, 1), min(columns, len(pixels)))
     ax = axes_or_new(ax, (tiles.shape[1] / tiles.shape[0] * 2.4 + 0.1, 2.6))
