@@ -145,6 +145,9 @@ def test_euler_steps_of_a_peer_follow_its_field_from_unit_noise():
     exact = lambda x, t: (center - x) / (1 - t[:, None])  # noqa: E731: all data at one point
     for n in (1, 2, 4):
         torch.testing.assert_close(flows.by_euler(exact, noise, n, torch.Generator()), center.expand(4000, 2))
+    start = flows.by_euler(lambda x, t: torch.zeros_like(x), noise, 1, torch.Generator())
+    moved = flows.by_euler(lambda x, t: torch.ones_like(x), noise, 4, torch.Generator())
+    torch.testing.assert_close(moved - start, torch.ones(4000, 2))
     still = flows.by_euler(lambda x, t: torch.zeros_like(x), noise, 4, torch.Generator())
     assert still.std().item() == pytest.approx(1.0, rel=0.03)
 
