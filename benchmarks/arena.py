@@ -7,6 +7,7 @@ does one that needs pairs.  All methods of one data set and seed start from the 
 they make of it.  The settings are those of minicm.recipes and minicm.contenders, the same for every data set.  Only
 measuring is free.  Other libraries (benchmarks/peers/requirements_flows.txt) run beside ours where they can be
 imported.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
+Methods of your own, from a notebook: compare.py.
 """
 
 import argparse
@@ -48,6 +49,7 @@ NUMBERS = ["method", "data", "seed", "seconds", "evaluations", "ed_over_floor", 
            "far", "steps"]  # fmt: skip
 COLUMNS = [*NUMBERS, "ms_per_step", "off", "missed", "failure"]
 
+Row = dict[str, object]  # the columns, each with its value
 Make = Callable[[int], Run | c.Chain]  # updates -> a run of so many
 Draw = Callable[[nn.Module, Tensor, int, torch.Generator], Tensor]  # (model, noise, evaluations, generator)
 
@@ -143,9 +145,14 @@ def trained(method: Method, sampler: Sampler, seconds: float, seed: int) -> tupl
     return model, steps, cost, paid + time.process_time() - begun
 
 
-def rows_of(name: str, data: str, yardstick: Yardstick, seconds: float, seed: int) -> list[dict[str, object]]:
+def yardstick_of(data: str) -> Yardstick:
+    """What the samples of that data set are measured with."""
+    sampler = toy(data)
+    return Yardstick(sampler, mixture=eight_gaussians_mixture() if sampler is eight_gaussians else None)
+
+
+def new_rows(name: str, method: Method, data: str, yardstick: Yardstick, seconds: float, seed: int) -> list[Row]:
     """One row for each number of evaluations; a run that broke off has a row without numbers."""
-    method = METHODS[name]
     try:
         model, steps, cost, spent = trained(method, toy(data), seconds, seed)
     except FloatingPointError as error:  # the others go on
@@ -208,7 +215,7 @@ def choice(text: str, allowed: Mapping[str, object], name: str) -> list[str]:
     return chosen
 
 
-def stored_rows(file: str | None) -> list[dict[str, object]]:
+def stored_rows(file: str | None) -> list[Row]:
     """What the file holds already; nothing if there is none."""
     return json.loads(Path(file).read_text("utf-8"))["rows"] if file and Path(file).exists() else []
 
@@ -219,15 +226,13 @@ def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> 
     print(machine())
     rows = stored_rows(options.json)
     for data in options.data.split(","):
-        sampler = toy(data)
-        mixture = eight_gaussians_mixture() if sampler is eight_gaussians else None
-        yardstick = Yardstick(sampler, mixture=mixture)
+        yardstick = yardstick_of(data)
         print(f"{data}: {yardstick.floor}", flush=True)
         for name in methods:
-            if METHODS[name].needs_mixture and mixture is None:
+            if METHODS[name].needs_mixture and toy(data) is not eight_gaussians:
                 continue
             for seed in map(int, options.seeds.split(",")):
-                new = rows_of(name, data, yardstick, options.seconds, seed)
+                new = new_rows(name, METHODS[name], data, yardstick, options.seconds, seed)
                 print_table(new, columns)
                 rows = [row for row in rows if (row["method"], row["data"], row["seed"]) != (name, data, seed)]
                 rows += [{column: row[column] for column in columns} for row in new]
