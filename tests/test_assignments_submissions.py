@@ -161,11 +161,17 @@ def test_names_of_learning_platforms_are_understood(tmp_path):
         "carl_a1 (2).ipynb": ("carl", "a1"),
         "=cmd|x_a1.ipynb": ("cmd-x", "a1"),
         "Jürgen_a2.ipynb": ("Jürgen", "a2"),
+        "all/Kay Doe_4713_assignsubmission_file_/a1.ipynb": ("Kay-Doe_4713", "a1"),
+        "all/Lee Roe/A2 (1).ipynb": ("Lee-Roe", "a2"),
     }
     write_zip(tmp_path / "in.zip", [(name, name) for name in files])
     found = collect(tmp_path / "in.zip", ["a1", "a2"])
     assert {(one.student, one.assignment) for one in found} == set(files.values())
     assert {one.data.decode() for one in found} == set(files)
+    assert {one.student: one.note for one in found if one.note} == {
+        "Kay-Doe_4713": "named after its folder Kay Doe_4713_assignsubmission_file_",
+        "Lee-Roe": "named after its folder Lee Roe",
+    }
 
 
 def test_other_files_are_told_or_ignored(tmp_path):
@@ -186,7 +192,17 @@ def test_of_two_files_the_later_counts(tmp_path):
         (tmp_path / folder / "ada_a1.ipynb").write_text(folder)
         os.utime(tmp_path / folder / "ada_a1.ipynb", (when, when))
     (one,) = collect(tmp_path, ["a1"])
-    assert one.data == b"new" and one.note == "handed in twice: the later file counts"
+    assert one.data == b"new"
+    assert one.note == "handed in twice: the later file counts, new/ada_a1.ipynb, not old/ada_a1.ipynb"
+
+
+def test_files_that_cannot_be_graded_stay_apart_and_say_where_they_lie(tmp_path):
+    """Two students with one strange name are two rows, not a file and its later version."""
+    write_zip(tmp_path / "in.zip", [("Ada/homework.ipynb", "x"), ("Bob/homework.ipynb", "x"), ("a1.ipynb", "x")])
+    found = collect(tmp_path / "in.zip", ["a1"])
+    assert [one.assignment for one in found] == [None] * 3
+    assert sorted(one.note.partition("; ")[2] for one in found) == ["", "it lies in Ada", "it lies in Bob"]
+    assert all(one.note.startswith("not graded: expected a name <student>_a1.ipynb") for one in found)
 
 
 def test_no_name_in_a_zip_leads_out_and_links_and_bombs_are_not_read(tmp_path):

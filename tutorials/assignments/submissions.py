@@ -1,5 +1,6 @@
 """What was handed in: a folder or a zip file of notebooks <student>_<assignment>.ipynb, wherever they lie in it.
 
+A notebook that kept the name of the release, such as a1.ipynb, is that of the student whose folder it lies in.
 Only the bytes of notebooks are read.  Nothing is unpacked, so no name in a zip file can lead out of a folder.
 """
 
@@ -7,7 +8,7 @@ import re
 import stat
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 __all__ = ["Submission", "collect"]
@@ -15,7 +16,8 @@ __all__ = ["Submission", "collect"]
 MAX_BYTES = 20_000_000  # of one notebook
 MAX_FILES = 5000
 # The copies that browsers and learning platforms make end in " (1)" or "-1".
-HANDED_IN = re.compile(r"(?P<student>.+)_(?P<assignment>a\d+)(-\d+| ?\(\d+\))?\.ipynb", re.IGNORECASE)
+HANDED_IN = re.compile(r"(?:(?P<student>.+)_)?(?P<assignment>a\d+)(-\d+| ?\(\d+\))?\.ipynb", re.IGNORECASE)
+PLATFORM = re.compile(r"_assignsubmission_\w*$")  # what Moodle puts after a student's name and number
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Submission:
     data: bytes = b""
     note: str = ""
     when: tuple[float, ...] = ()  # of two with one name the later counts
+    place: str = ""  # its path inside what was handed in
 
 
 def collect(where: Path, known: list[str]) -> list[Submission]:
@@ -42,33 +45,33 @@ def collect(where: Path, known: list[str]) -> list[Submission]:
         raise ValueError(f"expected a folder or a zip file of notebooks, got {where}")
     latest: dict[tuple[str, str | None], Submission] = {}
     for found in (_submission(*file, known) for file in files):
-        key = (found.student.lower(), found.assignment)
+        key = (found.student.lower() if found.assignment else found.place, found.assignment)
         if key in latest:
             found = _later(latest[key], found)
         latest[key] = found
     return sorted(latest.values(), key=lambda found: (found.assignment or "", found.student.lower()))
 
 
-File = tuple[str, tuple[float, ...], bytes | None, str]  # name, when, content, why it was not read
+File = tuple[str, tuple[float, ...], bytes | None, str]  # path, when, content, why it was not read
 
 
 def _in_folder(folder: Path) -> Iterator[File]:
     paths = sorted(path for path in folder.rglob("*") if _wanted(path.relative_to(folder).as_posix()))
     for path in paths[:MAX_FILES]:
-        about = path.lstat()
+        about, name = path.lstat(), path.relative_to(folder).as_posix()
         if stat.S_ISLNK(about.st_mode) or not stat.S_ISREG(about.st_mode):
-            yield path.name, (), None, "not read: a link, expected a file"
+            yield name, (), None, "not read: a link, expected a file"
         elif about.st_size > MAX_BYTES:
-            yield path.name, (), None, f"not read: {about.st_size} bytes, at most {MAX_BYTES}"
+            yield name, (), None, f"not read: {about.st_size} bytes, at most {MAX_BYTES}"
         else:
-            yield path.name, (about.st_mtime,), path.read_bytes(), ""
+            yield name, (about.st_mtime,), path.read_bytes(), ""
 
 
 def _in_zip(path: Path) -> Iterator[File]:
     with zipfile.ZipFile(path) as archive:
         members = [member for member in archive.infolist() if _wanted(member.filename) and not member.is_dir()]
         for member in sorted(members, key=lambda member: member.filename)[:MAX_FILES]:
-            name = PurePosixPath(member.filename.replace("\\", "/")).name
+            name = member.filename.replace("\\", "/")
             if stat.S_ISLNK(member.external_attr >> 16):
                 yield name, (), None, "not read: a link, expected a file"
                 continue
@@ -88,16 +91,20 @@ def _wanted(name: str) -> bool:
     return bool(parts) and not hidden and parts[-1].lower().endswith((".ipynb", ".zip"))
 
 
-def _submission(name: str, when: tuple[float, ...], data: bytes | None, why_not: str, known: list[str]) -> Submission:
+def _submission(path: str, when: tuple[float, ...], data: bytes | None, why_not: str, known: list[str]) -> Submission:
+    name, folder = PurePosixPath(path).name, PurePosixPath(path).parent.name
     if name.lower().endswith(".zip"):
-        return Submission(name, None, note="not read: a zip file inside; unpack it first")
+        return Submission(name, None, note="not read: a zip file inside; unpack it first", place=path)
     found = HANDED_IN.fullmatch(name)
-    if not found or found["assignment"].lower() not in known:
-        return Submission(name, None, note=f"not graded: expected a name <student>_{known[0]}.ipynb to {known[-1]}")
-    student, assignment = _safe(found["student"]), found["assignment"].lower()
+    whose = found and (found["student"] or PLATFORM.sub("", folder))
+    if not whose or found["assignment"].lower() not in known:
+        expected = f"not graded: expected a name <student>_{known[0]}.ipynb to {known[-1]}"
+        return Submission(name, None, note=expected + (f"; it lies in {folder}" if folder else ""), place=path)
+    student, assignment = _safe(whose), found["assignment"].lower()
     if data is None:
-        return Submission(student, assignment, note=why_not)
-    return Submission(student, assignment, data, when=when)
+        return Submission(student, assignment, note=why_not, place=path)
+    note = "" if found["student"] else f"named after its folder {folder}"
+    return Submission(student, assignment, data, note, when, path)
 
 
 def _safe(student: str) -> str:
@@ -109,5 +116,6 @@ def _safe(student: str) -> str:
 
 
 def _later(first: Submission, second: Submission) -> Submission:
-    newer = second if second.when >= first.when else first
-    return Submission(newer.student, newer.assignment, newer.data, "handed in twice: the later file counts", newer.when)
+    """The later of two, with a note that names both: they may be of two students who share a name."""
+    newer, older = (second, first) if second.when >= first.when else (first, second)
+    return replace(newer, note=f"handed in twice: the later file counts, {newer.place}, not {older.place}")
