@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import psutil
 import pytest
 
 from tutorials.assignments import containment, marks
+from tutorials.assignments.pages import marked_page, write_pages
 from tutorials.assignments.plan import Question
 from tutorials.assignments.report import Row, write_reports
 
@@ -114,6 +116,46 @@ def test_tables_before_and_after_marking_by_hand(tmp_path):
     assert summary["a1-x-visible"]["mean"] == "1.00" and summary["a1-y"]["mean"] == "1.25"  # ada and bob; eve has none
     assert "half an argument" in (tmp_path / "to_mark.csv").read_text()
     assert (tmp_path / "summary.png").stat().st_size > 5000
+
+
+PAGE = """<h4>a1 (Score: 2.0 / 6.0)</h4>
+<li><a href="#a1-x-visible">Test cell</a> (Score: 2.0 / 2.0)</li>
+<li><a href="#a1-y">Written response</a> (Score: 0.0 / 4.0)</li>
+<a name="a1-x-visible"></a><span>
+      Score: 2.0 / 2.0 <a href="#top">(Top)</a>
+</span></div>
+<a name="comment-a1-y"></a><a name="a1-y"></a><span>
+      Score: 0.0 / 4.0 <a href="#top">(Top)</a>
+</span></div>"""
+
+
+def scores(page):
+    return re.findall(r"Score: [^)<]*[^)< ]|not marked[^)<]*points", page)
+
+
+def test_a_feedback_page_says_what_waits_and_then_the_mark_and_the_comment(tmp_path):
+    """nbgrader's page says 0 of an answer that nobody has read."""
+    for row in ROWS[:2]:
+        (tmp_path / "work" / f"{row.student}_a1").mkdir(parents=True)
+        (tmp_path / "work" / f"{row.student}_a1" / "feedback.html").write_text(PAGE)
+    marks.save(tmp_path, ROWS, ASKED)
+    write_reports(tmp_path, ROWS, ASKED)
+    write_pages(tmp_path, ROWS, ASKED, {})
+    page = tmp_path / "feedback" / "ada_a1.html"
+    assert sorted(file.name for file in page.parent.iterdir()) == ["ada_a1.html", "bob_a1.html"]
+    waits, test = "not marked yet, 4 points", "Score: 2.0 / 2.0"
+    assert scores(page.read_text()) == ["Score: 2 / 6, and up to 4 more when all is marked", test, waits, test, waits]
+    for mark, total in (("2.5", "4.5"), ("3", "5")):  # a mark may be mended later
+        text = re.sub(r"a1-y,4,.*", f"a1-y,4,{mark},a < b?", (tmp_path / "to_mark.csv").read_text())
+        (tmp_path / "to_mark.csv").write_text(text)
+        marks.add_marks(tmp_path)
+        given = f"Score: {mark} / 4"
+        assert scores(page.read_text()) == [f"Score: {total} / 6", test, given, test, given]
+        assert page.read_text().count("a &lt; b?") == 1
+    assert scores((page.parent / "bob_a1.html").read_text())[0] == "Score: 0 / 6"
+    assert "a &lt; b?" not in (page.parent / "bob_a1.html").read_text()
+    with pytest.raises(ValueError, match="expected nbgrader's score in the feedback page"):
+        marked_page(PAGE.replace("h4", "h3"), ROWS[0], ASKED["a1"], {})
 
 
 IMPOSSIBLE = {"5": "expected 0 to 4", "-1": "expected 0 to 4", "nan": "expected 0 to 4", "many": "expected a number"}

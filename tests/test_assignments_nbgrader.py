@@ -14,7 +14,7 @@ from test_assignments_wrong import WRONG, full
 from tutorials.assignments.containment import Limits
 from tutorials.assignments.course import leaks
 from tutorials.assignments.grade import grade
-from tutorials.assignments.plan import ROOT, assignments, name_of, questions, read
+from tutorials.assignments.plan import ROOT, assignments, kind, name_of, questions, read
 from tutorials.assignments.quick import solutions
 from tutorials.assignments.release import release
 
@@ -85,6 +85,8 @@ def test_nbgrader_gives_what_the_quick_score_gives(name, released, tmp_path):
     """Reference, a known wrong answer, and blank."""
     case, (changed, lost) = next((case, plan) for case, plan in WRONG[name].items() if len(plan[1]) == 1)
     files = {f"eve_{name}": solved(released, name, changed)}
+    for cell in files[f"eve_{name}"].cells:
+        cell.source = "my words" if kind(cell) == "manual" else cell.source
     if name == "a1" or EVERY:
         files[f"ada_{name}"] = solved(released, name)
         files[f"bob_{name}"] = nbformat.read(released / f"{name}.ipynb", as_version=4)
@@ -97,6 +99,8 @@ def test_nbgrader_gives_what_the_quick_score_gives(name, released, tmp_path):
     assert all(line["max"] == f"{sum(q.points for q in questions(read(name))):g}" for line in lines.values())
     page = (tmp_path / "out" / "feedback" / f"eve_{name}.html").read_text("utf-8")
     assert "AssertionError" in page and "HIDDEN TESTS" not in page and "MARK SCHEME" not in page
+    waiting = [q for q in questions(read(name)) if lines[f"eve_{name}"][q.name] == ""]
+    assert page.count("not marked yet") == 2 * len(waiting) and len(waiting) >= 1
 
 
 def test_tampering_changes_nothing_and_a_copied_cell_and_another_kernel_cost_nothing(released, tmp_path):

@@ -17,6 +17,7 @@ from pathlib import Path
 from .containment import Limits, python, run_contained
 from .course import make_course
 from .marks import save
+from .pages import write_pages
 from .plan import SOURCE, Question, assignments, questions, read
 from .release import sources
 from .report import Row, write_reports
@@ -56,6 +57,7 @@ def grade(where: Path, out: Path, *, source: Path = SOURCE, limits: Limits, jobs
         rows = list(pool.map(lambda submission: _row(bench, submission), found))
     save(out, rows, bench.questions)
     write_reports(out, rows, bench.questions)
+    write_pages(out, rows, bench.questions, {})
     return rows
 
 
@@ -88,9 +90,6 @@ def _graded(bench: Bench, submission: Submission) -> Row:
     ended = run_contained(command, folder, bench.limits, folder / "log.txt")
     result = NOTHING if ended else _result(folder, bench.questions[submission.assignment])
     notes = [note for note in (submission.note, ended, *result["notes"]) if note]
-    if (folder / "feedback.html").exists():
-        (bench.out / "feedback").mkdir(exist_ok=True)
-        (folder / "feedback.html").replace(bench.out / "feedback" / f"{name}.html")
     return Row(submission.student, submission.assignment, result["points"], "; ".join(notes), result["graded"])
 
 
@@ -129,7 +128,9 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         print(f"minicm: {error}", file=sys.stderr)
         return 1
-    print(f"{len(rows)} submissions, {sum(row.graded for row in rows)} graded; see {options.out}/grades.csv")
+    tests = f"hidden tests of {options.term}" if options.term else "hidden tests as in source/"
+    graded = sum(row.graded for row in rows)
+    print(f"{len(rows)} submissions, {graded} graded, {tests}; see {options.out}/grades.csv")
     return 0
 
 

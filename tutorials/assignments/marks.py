@@ -1,6 +1,7 @@
 """Marks given by hand: fill in the column points of OUT/to_mark.csv, then python -m tutorials.assignments.marks OUT.
 
-grades.csv and the summary are written again; to_mark.csv stays as it was filled in, so marking can go on later.
+grades.csv, the summary and the feedback pages are written again, these with the column comment as well; to_mark.csv
+stays as it was filled in, so marking can go on later.
 """
 
 import argparse
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from .pages import write_pages
 from .plan import Question
 from .report import Questions, Row, write_reports
 
@@ -27,7 +29,7 @@ def save(out: Path, rows: Sequence[Row], questions: Questions) -> None:
 
 
 def add_marks(out: Path) -> int:
-    """Put the marks of out/to_mark.csv into the tables; how many there were.
+    """Put the marks of out/to_mark.csv into the tables and its comments into the pages; how many marks there were.
 
     Raises ValueError, naming the line, for a mark that is no number from 0 to the maximum or has no submission.
     """
@@ -35,7 +37,7 @@ def add_marks(out: Path) -> int:
     questions = {name: [Question(**about) for about in asked] for name, asked in stored["questions"].items()}
     rows = {(row["student"], row["assignment"]): Row(**row) for row in stored["rows"]}
     marks = _marks(out / "to_mark.csv")
-    for place, student, assignment, name, points in marks:
+    for place, student, assignment, name, points, _ in marks:
         most = {q.name: q.points for q in questions.get(assignment, []) if q.by_hand}.get(name)
         row = rows.get((student, assignment))
         if row is None or most is None:
@@ -46,10 +48,12 @@ def add_marks(out: Path) -> int:
             raise ValueError(f"{place}: expected 0 to {most:g} points for {name}, got {points:g}")
         rows[student, assignment] = replace(row, points={**row.points, name: points})
     write_reports(out, list(rows.values()), questions)
+    write_pages(out, list(rows.values()), questions, {mark[1:4]: mark[5] for mark in marks if mark[5]})
     return len(marks)
 
 
-def _marks(path: Path) -> list[tuple[str, str, str, str, float]]:
+def _marks(path: Path) -> list[tuple[str, str, str, str, float, str]]:
+    """(place in the file, student, assignment, question, points, comment) of each line that has points."""
     found = []
     with path.open(newline="", encoding="utf-8-sig") as file:
         for k, line in enumerate(csv.DictReader(file), 2):
@@ -60,7 +64,8 @@ def _marks(path: Path) -> list[tuple[str, str, str, str, float]]:
                 points = float(text)
             except ValueError:
                 raise ValueError(f"{path.name}, line {k}: expected a number of points, got {text!r}") from None
-            found.append((f"{path.name}, line {k}", line["student"], line["assignment"], line["question"], points))
+            whose = line["student"], line["assignment"], line["question"]
+            found.append((f"{path.name}, line {k}", *whose, points, (line.get("comment") or "").strip()))
     return found
 
 
