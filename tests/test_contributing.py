@@ -7,12 +7,14 @@ from pathlib import Path
 import gauntlet
 import nbformat
 import pytest
+import test_arena
 import test_assignments
 import test_paths
 import test_solvers
 import torch
 from notebook_rules import broken_lesson_rules, broken_rules
 
+from benchmarks import arena
 from minicm.losses import denoising_loss
 from minicm.paths import TrigFlow
 from tutorials.assignments.course import leaks
@@ -56,12 +58,39 @@ def run(section, folder):
 def test_examples_are_short():
     every = re.findall(r"```python\n(.*?)```", TEXT, re.S)
     lengths = [len([line for line in block.splitlines() if line.strip()]) for block in every]
-    assert len(lengths) == 6 and max(lengths) <= MOST_LINES
+    assert len(lengths) == 7 and max(lengths) <= MOST_LINES
 
 
 def test_the_new_loss_falls_within_thirty_updates(names):
     assert names["record"].iteration == 29
     assert names["after"] < 0.9 * names["before"]
+
+
+def test_the_new_method_stands_beside_those_of_the_arena(names, monkeypatch, capsys):
+    """As it stands on the page, but for runs of twenty updates and a yardstick that takes no time."""
+    torch.set_default_dtype(torch.float32)
+    made = []
+
+    def within(make, seconds):
+        made.append(make(20))
+        return made[-1].train(), 20, 0.001
+
+    monkeypatch.setattr(arena, "within", within)
+    monkeypatch.setattr(arena, "Yardstick", test_arena.Ruler)
+    arena.common_teacher.cache_clear()
+    found = dict(names)
+    (block,) = blocks("A comparison")
+    exec(block, found)  # noqa: S102
+    arena.common_teacher.cache_clear()
+    assert [(row["method"], row["evaluations"]) for row in found["rows"][2::3]] == [("mine", 4), ("CD here", 4)]
+    said = capsys.readouterr().out
+    assert re.search(r"(?m)^mine  ", said) and re.search(r"(?m)^CD, stored  ", said)
+    assert [type(run.loss).__name__ for run in made] == ["VelocityLoss", "ConsistencyLoss", "ConsistencyLoss"]
+    t, s = found["log_pairs"](1000, 0, torch.Generator().manual_seed(0))
+    path, low = found["PATH"], torch.tensor(found["PATH"].t_min)
+    assert (s < t).all() and s.min() >= path.t_min and t.max() <= path.t_max
+    ratio = (path.nsr(s) / path.nsr(t))[s > 1.01 * low]
+    torch.testing.assert_close(ratio, torch.full_like(ratio, 0.7))
 
 
 def test_the_new_loss_is_a_multiple_of_the_denoising_loss(names):
@@ -159,6 +188,8 @@ def test_a_name_that_is_none_is_refused_in_one_line(arguments, capsys, tmp_path,
         ("tests/test_solvers.py", ["STEPS", "step_named"]),
         ("tests/gauntlet.py", ["PATHS", "INNER"]),
         ("tests/test_assignments.py", ["POINTS"]),
+        ("benchmarks/arena.py", ["OURS"]),
+        ("benchmarks/tables.py", ["NAMES"]),
     ],
 )
 def test_the_lists_that_a_new_member_joins_exist(file, names):
