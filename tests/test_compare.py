@@ -71,6 +71,12 @@ def test_another_budget_is_said_and_a_run_that_broke_off_is_last(bench, monkeypa
     assert lines[-1][0] == "mine" and "failed" in " ".join(lines[-1])
 
 
+def test_modes_are_counted_where_the_mixture_is_known(monkeypatch):
+    monkeypatch.setattr(arena, "Yardstick", lambda sampler, mixture: (sampler, mixture))
+    (g8, known), (moons, unknown) = arena.yardstick_of("g8"), arena.yardstick_of("moons")
+    assert len(known.weights) == 8 and unknown is None and g8 is not moons
+
+
 def test_threads_are_given_back_even_when_a_run_fails(bench, monkeypatch):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
