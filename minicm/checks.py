@@ -4,7 +4,7 @@ They look at shapes, types and devices, never at the numbers in a tensor: that w
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 
 import torch
@@ -14,6 +14,7 @@ __all__ = [
     "answering",
     "as_floats",
     "check_alike",
+    "check_batch",
     "check_between",
     "check_count",
     "check_event_shape",
@@ -76,6 +77,16 @@ def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
         raise ValueError(f"expected {name} of {wanted}, got {shown(t)}")
 
 
+def check_batch(
+    name: str, x: object, alike: Mapping[str, object] | None = None, times: Mapping[str, object] | None = None
+) -> None:
+    """`check_alike` for each of `alike` and `check_per_sample` for each of `times`, beside the batch x called name."""
+    for other, a in (alike or {}).items():
+        check_alike(other, a, name, x)
+    for other, t in (times or {}).items():
+        check_per_sample(other, t, x, name)
+
+
 def check_event_shape(name: str, shape: object) -> None:
     """Raise ValueError unless shape is a tuple or list of whole numbers >= 0, as torch.Size is."""
     fits = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n >= 0 for n in shape)
@@ -95,8 +106,12 @@ def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
     return found.to(torch.float64)
 
 
-def answering(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    """The same function of (x, t), which raises ValueError when its answer does not have the shape of x."""
+def answering(
+    name: str, function: Callable[[Tensor, Tensor], Tensor] | None
+) -> Callable[[Tensor, Tensor], Tensor] | None:
+    """The same function of (x, t), which raises ValueError when its answer has not the shape of x; None stays None."""
+    if function is None:
+        return None
 
     def checked(x: Tensor, t: Tensor) -> Tensor:
         found = function(x, t)

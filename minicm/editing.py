@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import answering, as_floats, check_alike, check_count, check_floats, check_per_sample
+from .checks import answering, as_floats, check_batch, check_count, check_floats, check_per_sample
 from .paths import Path
 from .sampling import consistency_sample, falling_times, renoise
 from .shapes import Denoiser, like, per_sample
@@ -183,8 +183,7 @@ def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
     a, b: (B, *S).  weight: (B,), 0 gives a, 1 gives b.  Raises ValueError for other shapes.
     Source: Shoemake 1985 (animating rotation with quaternion curves), sec. 3.3.
     """
-    check_alike("b", b, "a", a)
-    check_per_sample("weight", weight, a, "a")
+    check_batch("a", a, {"b": b}, {"weight": weight})
     w = like(weight, a)
     cos = like(per_sample(a * b) / (per_sample(a * a) * per_sample(b * b)).sqrt(), a)
     straight = ~(cos.abs() <= _PARALLEL)  # also where a length is 0 and the quotient NaN

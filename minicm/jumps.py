@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from .checks import as_floats, check_alike, check_between, check_floats, check_per_sample, check_positive
+from .checks import as_floats, check_batch, check_between, check_floats, check_positive
 from .paths import Path, TrigFlow
+from .seeds import forked_rng
 from .shapes import Denoiser, like
 
 __all__ = [
@@ -64,19 +65,6 @@ def end_rates(path: Path, t: Tensor, s: Tensor) -> tuple[Tensor, Tensor]:
     return a / wronskian, b / wronskian
 
 
-def _check_jump(x: Tensor, t: Tensor, s: Tensor) -> None:
-    check_floats("x", x)
-    check_per_sample("t", t, x)
-    check_per_sample("s", s, x)
-
-
-def _check_direction(x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor) -> None:
-    _check_jump(x, t, s)
-    check_alike("dx", dx, "x", x)
-    check_per_sample("dt", dt, x)
-    check_per_sample("ds", ds, x)
-
-
 class FlowMap(nn.Module):
     """X(x, t, s) = A x + B V, with V = √((α̇ σ_d)² + σ̇²) F(x/√((α σ_d)² + σ²), [t, s]), both factors σ_d on TrigFlow.
 
@@ -90,13 +78,13 @@ class FlowMap(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """X(x, t, s): the state at s of the trajectory through x at t; x (B, *S), t and s (B,) -> (B, *S)."""
-        _check_jump(x, t, s)
+        V = self.velocity(x, t, s)
         a, b = coefficients(self.path, t, s)
-        return like(a, x) * x + like(b, x) * self.velocity(x, t, s)
+        return like(a, x) * x + like(b, x) * V
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """V(x, t, s), (B, *S), data units per time."""
-        _check_jump(x, t, s)
+        check_batch("x", x, times={"t": t, "s": s})
         path, d = self.path, self.sigma_data
         c_in = 1 / torch.hypot(path.alpha(t) * d, path.sigma(t))
         scale = torch.hypot(path.d_alpha(t) * d, path.d_sigma(t))
@@ -115,14 +103,14 @@ class KnownMap(nn.Module):
 
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """X(x, t, s), unchanged; (B, *S)."""
-        _check_jump(x, t, s)
+        check_batch("x", x, times={"t": t, "s": s})
         return self.flow(x, t, s)
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """(X(x, t, s) − A x)/B; (B, *S)."""
-        _check_jump(x, t, s)
+        X = self(x, t, s)
         a, b = coefficients(self.path, t, s)
-        return (self.flow(x, t, s) - like(a, x) * x) / like(b, x)
+        return (X - like(a, x) * x) / like(b, x)
 
 
 VelocityDerivative = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -133,8 +121,8 @@ def velocity_by_jvp(
     model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor
 ) -> tuple[Tensor, Tensor]:
     """V and dV by forward-mode differentiation, on every path, in two passes; both draw the same dropout mask."""
-    _check_direction(x, t, s, dx, dt, ds)
-    with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):
+    check_batch("x", x, {"dx": dx}, {"t": t, "s": s, "dt": dt, "ds": ds})
+    with torch.no_grad(), forked_rng(x):
         inputs, tangents = (x, t, s), (dx, dt, ds)
         _, dV = jvp(model.velocity, tuple(z.contiguous() for z in inputs), tuple(z.contiguous() for z in tangents))
     return model.velocity(x, t, s), dV
@@ -149,7 +137,7 @@ def velocity_by_network(
     """
     if not isinstance(model.path, TrigFlow) or model.path.sigma_data != model.sigma_data:
         raise ValueError(f"expected a FlowMap on TrigFlow with its sigma_data, got {model.path}: use velocity_by_jvp")
-    _check_direction(x, t, s, dx, dt, ds)
+    check_batch("x", x, {"dx": dx}, {"t": t, "s": s, "dt": dt, "ds": ds})
     d, times, dtimes = model.sigma_data, torch.stack([t, s], 1), torch.stack([dt, ds], 1)
     F, dF = model.network.with_tangent(x / d, times.to(x.dtype), dx / d, dtimes.to(x.dtype))
     return d * F, d * dF

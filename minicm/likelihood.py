@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.func import vjp
 
-from .checks import check_alike, check_count, check_floats, check_per_sample, check_positive
+from .checks import check_alike, check_batch, check_count, check_floats, check_per_sample, check_positive
 from .paths import Path
 from .shapes import Denoiser, Step, Velocity, per_sample, time_grid
 from .solvers import integrate, probability_flow, rk4_step
@@ -48,8 +48,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     check_floats("probe", probe)
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        check_alike("probe", probe, "x", x)
-        check_per_sample("t", t, x)
+        check_batch("x", x, {"probe": probe}, {"t": t})
         v, pull = vjp(lambda y: velocity(y, t), x)
         check_alike("what velocity returns", v, "x", x)
         return v, per_sample(probe * pull(probe)[0])

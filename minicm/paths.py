@@ -14,10 +14,9 @@ from torch import Tensor
 from .checks import (
     answering,
     as_floats,
-    check_alike,
+    check_batch,
     check_between,
     check_event_shape,
-    check_floats,
     check_per_sample,
     check_positive,
 )
@@ -66,14 +65,12 @@ class Path(ABC):
         Raises ValueError if t is not (B,).
         Source: Song et al. 2021 (score SDE), appendix B; Lu and Song 2024 (sCM), sec. 3.
         """
-        check_alike("eps", eps, "x0", x0)
-        check_per_sample("t", t, x0, "x0")
+        check_batch("x0", x0, {"eps": eps}, {"t": t})
         return like(self.alpha(t), x0) * x0 + like(self.sigma(t), x0) * eps
 
     def noise(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
         """ε = (x − α x0)/σ, the noise that leads from x0 to x; (B, *S), needs σ(t) > 0."""
-        check_alike("x0", x0, "x", x)
-        check_per_sample("t", t, x)
+        check_batch("x", x, {"x0": x0}, {"t": t})
         return (x - like(self.alpha(t), x) * x0) / like(self.sigma(t), x)
 
     def velocity(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
@@ -85,14 +82,12 @@ class Path(ABC):
         Raises ValueError if t is not (B,).
         Source: Song et al. 2021, eq. 13; Lipman et al. 2023 (flow matching), eq. 15.
         """
-        check_alike("x0", x0, "x", x)
-        check_per_sample("t", t, x)
-        return like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x) * self.noise(x, t, x0)
+        eps = self.noise(x, t, x0)
+        return like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x) * eps
 
     def denoised(self, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
         """x0 = (σ̇ x − σ v)/(σ̇ α − σ α̇), the inverse of `velocity`; shapes as there."""
-        check_alike("v", v, "x", x)
-        check_per_sample("t", t, x)
+        check_batch("x", x, {"v": v}, {"t": t})
         a, s, da, ds = (like(f(t), x) for f in (self.alpha, self.sigma, self.d_alpha, self.d_sigma))
         return (ds * x - s * v) / (ds * a - s * da)
 
@@ -284,7 +279,6 @@ def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
     denoise = answering("denoise", denoise)
 
     def moved(x: Tensor, t: Tensor) -> Tensor:
-        check_floats("x", x)
         check_per_sample("t", t, x)
         u = source.time_at(target.nsr(t))
         return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)

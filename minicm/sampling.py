@@ -25,7 +25,6 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     generator: on x0's device.
     Source: Song et al. 2023 (consistency models), Alg. 1, with general coefficients.
     """
-    check_floats("x0", x0)
     check_per_sample("t", t, x0, "x0")
     m = torch.full_like(t, path.t_min)
     keep = path.alpha(t) / path.alpha(m)

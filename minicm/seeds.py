@@ -1,10 +1,14 @@
 """Seeds made from seeds: every iteration and every stream of random numbers has its own, and none is stored."""
 
 import math
+from contextlib import AbstractContextManager
+
+import torch
+from torch import Tensor
 
 from .checks import check_count
 
-__all__ = ["fold"]
+__all__ = ["fold", "forked_rng"]
 
 
 def fold(seed: int, *indices: int) -> int:
@@ -22,3 +26,8 @@ def fold(seed: int, *indices: int) -> int:
         z = (z ^ (z >> 27)) * 0x94D049BB133111EB % 2**64
         z ^= z >> 31
     return z >> 1
+
+
+def forked_rng(x: Tensor) -> AbstractContextManager[None]:
+    """Inside, what draws on x's device (a dropout mask, say) draws numbers that will come again after it."""
+    return torch.random.fork_rng([x.device] if x.is_cuda else [])

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .checks import answering, check_floats, check_per_sample
+from .checks import answering, check_batch, check_floats, check_per_sample
 from .paths import Path
 from .shapes import Denoiser, Step, Velocity, like, time_grid
 
@@ -94,9 +94,7 @@ def rk4_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
 
 def _gap(t: Tensor, s: Tensor, x: Tensor) -> Tensor:
     """s − t as it multiplies x, after a check of all three."""
-    check_floats("x", x)
-    check_per_sample("t", t, x)
-    check_per_sample("s", s, x)
+    check_batch("x", x, times={"t": t, "s": s})
     return like(s - t, x)
 
 
@@ -109,7 +107,7 @@ def ddim_step(path: Path) -> Step:
     """
 
     def step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        _gap(t, s, x)
+        check_batch("x", x, times={"t": t, "s": s})
         x0 = path.denoised(x, t, velocity(x, t))
         return path.mix(x0, path.noise(x, t, x0), s)
 

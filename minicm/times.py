@@ -201,8 +201,8 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
     Source: Geng et al. 2024 (ECT), sec. 3, with the constants q, k, b of its code.
     """
     check_floats("t", t)
-    for name, value in (("stage", stage), ("k", k)):
-        check_between(name, value, 0.0)
+    check_between("stage", stage, 0.0)
+    check_between("k", k, 0.0)
     check_positive("q", q)
     check_positive("b", b)
     return t * (1 - (1 + k * torch.sigmoid(-b * t)) / q ** (stage + 1)).clamp(min=0)

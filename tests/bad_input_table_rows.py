@@ -99,6 +99,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "evaluation.cifar10.cifar10_classifier": FILES,
     "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/test_commands.py",
     "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/test_digits.py",
+    "seeds.forked_rng": "asks a batch for its device alone, which its callers have checked",
     "evaluation.fid.cifar10_fid": "needs torch-fidelity and its network; see tests/test_evaluation.py",
     **dict.fromkeys(["evaluation.results.arena_rows", "nets.edm_weights.load_edm_weights"], FILES),
     **dict.fromkeys(["evaluation.results.over_seeds", "evaluation.results.results_table"], FILES),

@@ -108,9 +108,8 @@ def frechet_between(x: Tensor, y: Tensor) -> float:
 def _moments(mean: Tensor, cov: Tensor, which: str) -> tuple[Tensor, Tensor]:
     mean, cov = mean.detach().cpu().double(), cov.detach().cpu().double()
     if mean.ndim != 1 or cov.shape != (len(mean), len(mean)):
-        raise ValueError(
-            f"expected mean{which} (D,) and covariance cov{which} (D, D), got {tuple(mean.shape)} and {tuple(cov.shape)}"
-        )
+        got = f"{tuple(mean.shape)} and {tuple(cov.shape)}"
+        raise ValueError(f"expected mean{which} (D,) and covariance cov{which} (D, D), got {got}")
     if not (mean.isfinite().all() and cov.isfinite().all() and torch.allclose(cov, cov.T, rtol=1e-5, atol=1e-8)):
         raise ValueError(f"expected mean{which} finite and cov{which} finite and symmetric, got NaN or another matrix")
     return mean, cov

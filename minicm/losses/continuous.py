@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from ..checks import answering, check_alike, check_between, check_count, check_per_sample, check_positive
+from ..checks import answering, check_batch, check_between, check_count, check_per_sample, check_positive
 from ..paths import TrigFlow
 from ..precond import Preconditioned, TrigFlowScaling
+from ..seeds import forked_rng
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
 
@@ -36,19 +37,13 @@ Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Te
 # (model, x, t, dx, dt) -> F with its gradient graph, and dF along (dx, dt) without one; dx: (B, *S), dt: (B,)
 
 
-def _check_direction(x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> None:
-    check_per_sample("t", t, x)
-    check_alike("dx", dx, "x", x)
-    check_per_sample("dt", dt, x)
-
-
 def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
     """F and dF by forward-mode differentiation: works for every network that forward mode supports.
 
     Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
     """
-    _check_direction(x, t, dx, dt)
-    with torch.no_grad(), torch.random.fork_rng([x.device] if x.is_cuda else []):  # both draw the same dropout mask
+    check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
+    with torch.no_grad(), forked_rng(x):  # both draw the same dropout mask
         _, dF = jvp(model.raw, (x.contiguous(), t.contiguous()), (dx.contiguous(), dt.contiguous()))
     return model.raw(x, t), dF
 
@@ -58,7 +53,7 @@ def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tens
 
     The scaling must be TrigFlow's, with c_in constant and c_noise = t; raises ValueError for another one.
     """
-    _check_direction(x, t, dx, dt)
+    check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
     if not isinstance(model.scaling, TrigFlowScaling):
         raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
@@ -73,12 +68,10 @@ def by_differences(h: float = 1e-3) -> Derivative:
     check_positive("h", h)
 
     def differentiate(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-        devices = [x.device] if x.is_cuda else []
-        with torch.no_grad():
-            with torch.random.fork_rng(devices):
-                ahead = model.raw(x + h * dx, t + h * dt)
-            with torch.random.fork_rng(devices):
-                behind = model.raw(x - h * dx, t - h * dt)
+        with torch.no_grad(), forked_rng(x):
+            ahead = model.raw(x + h * dx, t + h * dt)
+        with torch.no_grad(), forked_rng(x):
+            behind = model.raw(x - h * dx, t - h * dt)
         return model.raw(x, t), (ahead - behind) / (2 * h)
 
     return differentiate
@@ -102,8 +95,7 @@ def scm_tangent(
     Raises ValueError unless the model's scaling is TrigFlow's, with the path's σ_d.
     Source: Lu and Song 2024 (sCM), Alg. 1 and eq. 8.
     """
-    check_alike("v", v, "x", x)
-    check_per_sample("t", t, x)
+    check_batch("x", x, {"v": v}, {"t": t})
     check_between("warmup", warmup, 0.0, 1.0)
     if model.scaling != TrigFlowScaling(path.sigma_data):
         raise ValueError(f"expected a model with {TrigFlowScaling(path.sigma_data)}, got one with {model.scaling}")
@@ -181,9 +173,9 @@ def scm_loss(
     weight: w(t); None for w = 0, the better choice where the loss can reach 0, as on points in the plane.
     Source: Lu and Song 2024 (sCM), Alg. 1.
     """
-    x = path.mix(x0, eps, t)
+    x, teacher = path.mix(x0, eps, t), answering("teacher", teacher)
     with torch.no_grad():
-        v = path.velocity(x, t, x0 if teacher is None else answering("teacher", teacher)(x, t))
+        v = path.velocity(x, t, x0 if teacher is None else teacher(x, t))
     F, g = scm_tangent(model, x, t, v, path=path, warmup=warmup, derivative=derivative)
     error = per_sample((F - (F.detach() + rescale(g, t))) ** 2) / x0[0].numel()
     if weight is None:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..checks import answering, check_between, check_count, check_per_sample, check_positive
 from ..paths import Path
+from ..seeds import forked_rng
 from ..shapes import Denoiser, Distance, Loss, Step
 from ..solvers import ddim_step, heun_step, probability_flow
 from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, karras_grid, log_normal
@@ -45,13 +46,13 @@ def consistency_loss(
     step: the solver of that ODE, DDIM by default.
     Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
-    x_t, model = path.mix(x0, eps, t), answering("model", model)
     check_per_sample("s", s, x0, "x0")
+    model, teacher = answering("model", model), answering("teacher", teacher)
     target = model if target is None else answering("target", target)
-    teacher = teacher if teacher is None else answering("teacher", teacher)
+    x_t = path.mix(x0, eps, t)
     with torch.no_grad():
         x_s = _along_ode(x_t, x0, eps, t, s, path, teacher, step)
-        with torch.random.fork_rng(_cuda_devices(x0)):  # both sides then draw the same dropout mask
+        with forked_rng(x0):  # both sides then draw the same dropout mask
             aim = target(x_s, s)
     return distance(model(x_t, t), aim)
 
@@ -63,10 +64,6 @@ def _along_ode(
         return path.mix(x0, eps, s)  # where DDIM leads when the denoiser is the constant x0, without the rounding
     denoise = teacher if teacher is not None else lambda x, t: x0
     return (step or ddim_step(path))(probability_flow(denoise, path), x_t, t, s)
-
-
-def _cuda_devices(x: Tensor) -> list[torch.device]:
-    return [x.device] if x.is_cuda else []
 
 
 def one(t: Tensor, s: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checks import (
     answering,
     as_floats,
-    check_alike,
+    check_batch,
     check_between,
     check_count,
     check_event_shape,
@@ -49,8 +49,7 @@ def direct_loss(model: Denoiser, x: Tensor, t: Tensor, end: Tensor, *, distance:
 
     Source: Luhman and Luhman 2021 (knowledge distillation), with t = t_max.
     """
-    check_alike("end", end, "x", x)
-    check_per_sample("t", t, x)
+    check_batch("x", x, {"end": end}, {"t": t})
     return distance(answering("model", model)(x, t), end) / x[0].numel()
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_alike, check_between, check_per_sample
+from ..checks import check_alike, check_batch, check_between, check_per_sample
 from ..jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
 from ..paths import Path
 from ..shapes import Denoiser, Step, like, per_sample
@@ -141,7 +141,7 @@ def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.2
     """
     check_between("diagonal", diagonal, 0.0, 1.0)
     check_between("ends", ends, 0.0, 1.0)
-    if not (min(diagonal, ends) >= 0 and diagonal + ends <= 1):
+    if diagonal + ends > 1:
         raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
 
     def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
@@ -214,8 +214,7 @@ def ctm_loss(
     target: X⁻, a moving average in the paper; None: the model.
     Source: Kim et al. 2024 (CTM), the soft consistency loss of Alg. 1.
     """
-    check_per_sample("u", u, x0, "x0")
-    check_per_sample("s", s, x0, "x0")
+    check_batch("x0", x0, times={"u": u, "s": s})
     path, last = model.path, torch.full_like(s, model.path.t_min)
     x, still = path.mix(x0, eps, t), target or model
     with torch.no_grad():

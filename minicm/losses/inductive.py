@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_between, check_count, check_per_sample, check_positive
+from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
 from ..shapes import like
 from .discrete import TimePairs
@@ -68,9 +68,8 @@ def imm_loss(
     """
     check_count("particles", particles)
     check_positive("bandwidth", bandwidth)
-    for name, time in (("t", t), ("r", r), ("s", s)):
-        check_per_sample(name, time, x0, "x0")
-    if particles < 1 or len(x0) % particles:
+    check_batch("x0", x0, times={"t": t, "r": r, "s": s})
+    if len(x0) % particles:
         raise ValueError(f"expected a batch of whole groups of {particles} particles, got {len(x0)} samples")
     path = model.path
     with torch.no_grad():

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..checks import as_floats, check_between, check_count, check_per_sample, shown
+from ..checks import as_floats, check_batch, check_between, check_count, shown
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, Oracle, check_event
@@ -126,8 +126,7 @@ def gaussian_flow(mean: Tensor, std: float, path: Path) -> Flow:
 
     def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         check_event(x, law.means.shape[1:])
-        check_per_sample("t", t, x)
-        check_per_sample("s", s, x)
+        check_batch("x", x, times={"t": t, "s": s})
         m, std = law.means[0].to(x), law.stds[0].to(t)
         ratio = torch.hypot(path.alpha(s) * std, path.sigma(s)) / torch.hypot(path.alpha(t) * std, path.sigma(t))
         return like(path.alpha(s), x) * m + like(ratio, x) * (x - like(path.alpha(t), x) * m)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..checks import check_per_sample
+from ..checks import check_batch
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
@@ -53,8 +53,7 @@ class Mixture1D(FlowOracle):
 
         def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
             check_event(x, (1,))
-            check_per_sample("t", t, x)
-            check_per_sample("s", s, x)
+            check_batch("x", x, times={"t": t, "s": s})
             z, t, s = x.double(), t.double(), s.double()
             # A mixture's quantile lies among its components' quantiles, and so does its rank: that brackets y.
             centre, scale = self._components(z, t, path)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.special import i0e, i1e
 
-from ..checks import check_between, check_count, check_per_sample, check_positive
+from ..checks import check_batch, check_between, check_count, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
@@ -72,8 +72,7 @@ class Ring(FlowOracle):
 
         def flow(x: Tensor, t: Tensor, s: Tensor) -> Tensor:
             check_event(x, (2,))
-            check_per_sample("t", t, x)
-            check_per_sample("s", s, x)
+            check_batch("x", x, times={"t": t, "s": s})
             z, t, s = x.double(), t.double(), s.double()
             r = _length(z)
             (radius, var), (radius_s, var_s) = self._law(z, t, path), self._law(z, s, path)
