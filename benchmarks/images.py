@@ -9,10 +9,10 @@ counts op by op; `forwards` gives them in forwards of the network: 3 for diffusi
 product of matrices in the same number format, measured on the spot.  bfloat16 on CUDA, float32 on one thread of a CPU.
 """
 
-import argparse
 import statistics
 import sys
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.report import machine, print_table, write_json  # noqa: E402
+from benchmarks.report import count, json_file, machine, names, print_table, write_json  # noqa: E402
+from minicm.command import Parser, report  # noqa: E402
 from minicm.hardware import Hardware, chosen_device, fast, placed  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, ect, normalised  # noqa: E402
 from minicm.nets import cifar10_unet, digits_unet, edm_unet  # noqa: E402
@@ -114,7 +115,7 @@ def forward_flops(net: Net, batch: int) -> float:
     return flops(lambda: network(x, torch.rand(batch)))
 
 
-def measure(name: str, method: str, mode: str, options: argparse.Namespace, most: float) -> dict[str, object]:
+def measure(name: str, method: str, mode: str, options: Namespace, most: float) -> dict[str, object]:
     net, device = NETS[name], chosen_device(Hardware(device=options.device))
     config = Hardware(device=options.device, compile=mode == "compiled")
     batch = options.batch or net.batches[device.type == "cuda"]
@@ -137,31 +138,24 @@ def measure(name: str, method: str, mode: str, options: argparse.Namespace, most
     }
 
 
-def names(text: str, known: dict) -> list[str]:
-    found = [part for part in text.split(",") if part]
-    if unknown := [part for part in found if part not in known]:
-        raise SystemExit(f"expected names among {', '.join(known)}, got {', '.join(unknown)}")
-    return found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--nets", default="digits,sixteen", help=f"of {', '.join(NETS)} (digits,sixteen)")
-    parser.add_argument("--eager", default="diffusion,ect,scm", metavar="METHODS")
-    parser.add_argument("--compiled", metavar="METHODS", help="all on CUDA, none elsewhere")
-    parser.add_argument("--batch", type=int, help="what suits the network by default")
-    parser.add_argument("--repeats", type=int, default=5)
+def command(argv: list[str]) -> None:
+    parser, of_methods = Parser(description=__doc__.splitlines()[0]), names(losses())
+    parser.add_argument("--nets", type=names(NETS), default="digits,sixteen", help=f"of {', '.join(NETS)}")
+    parser.add_argument("--eager", type=of_methods, default="diffusion,ect,scm", metavar="METHODS")
+    parser.add_argument("--compiled", type=of_methods, metavar="METHODS", help="all on CUDA, none elsewhere")
+    parser.add_argument("--batch", type=count, help="what suits the network by default")
+    parser.add_argument("--repeats", type=count, default=5)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--json", metavar="FILE")
-    options = parser.parse_args()
+    parser.add_argument("--json", type=json_file, metavar="FILE")
+    options = parser.parse_args(argv)
     torch.set_num_threads(1)
     device = chosen_device(Hardware(device=options.device))
-    compiled = options.compiled if options.compiled is not None else ",".join(losses()) * (device.type == "cuda")
-    modes = {"eager": names(options.eager, losses()), "compiled": names(compiled, losses())}
+    everywhere = list(losses()) if device.type == "cuda" else []
+    modes = {"eager": options.eager, "compiled": everywhere if options.compiled is None else options.compiled}
     print(machine())
     most, rows = limit(device), []
     print(f"limit: {most / 1e12:.3g} TFLOP/s, a product of matrices on {device.type}")
-    for net in names(options.nets, NETS):
+    for net in options.nets:
         for mode, methods in modes.items():
             rows += [measure(net, method, mode, options, most) for method in methods]
     print_table(rows, COLUMNS)
@@ -169,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(command, sys.argv[1:]))

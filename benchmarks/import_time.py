@@ -4,13 +4,16 @@ Fresh processes, one import each, in turn, so that a busy moment of the machine 
 seconds inside the process, from before the import to after it; Python's own start is not counted.
 """
 
-import argparse
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.report import count, json_file, write_json  # noqa: E402
+from minicm.command import Parser, report  # noqa: E402
 
 MODULES = ("torch", "minicm")
 LIMIT = 1.1  # what we claim: CPU time of `import minicm` over that of `import torch`
@@ -47,22 +50,20 @@ def measure(repeats: int, timer=seconds) -> list[dict[str, float | str]]:
     ]
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(description="import minicm against import torch")
-    parser.add_argument("--repeats", type=int, default=9, help="imports of each (9)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there too")
+def command(argv: list[str]) -> int:
+    parser = Parser(description="import minicm against import torch")
+    parser.add_argument("--repeats", type=count, default=9, help="imports of each (9)")
+    parser.add_argument("--json", type=json_file, metavar="FILE", help="write the rows there too")
     options = parser.parse_args(argv)
-    rows = measure(max(1, options.repeats))
+    rows = measure(options.repeats)
     print(f"{'import':8} {'CPU s':>7} {'wall s':>7} {'CPU ratio':>10} {'wall ratio':>10}")
     for row in rows:
         print("{module:8} {cpu_s:7.2f} {wall_s:7.2f} {cpu_ratio:10.3f} {wall_ratio:10.3f}".format(**row))
-    if options.json:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(rows, indent=1) + "\n")
+    write_json(options.json, rows)
     within = rows[-1]["cpu_ratio"] <= LIMIT
     print(f"import minicm costs {'at most' if within else 'MORE than'} {LIMIT} times import torch in CPU time")
     return int(not within)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(report(command, sys.argv[1:]))

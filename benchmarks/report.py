@@ -1,15 +1,49 @@
-"""What every benchmark prints and stores: where and with what it ran, a table, and JSON."""
+"""What every benchmark reads from its command line, and what it prints and stores: its machine, a table, JSON."""
 
+import argparse
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
 import torch
 
-__all__ = ["machine", "print_table", "write_json"]
+__all__ = ["count", "counts", "json_file", "machine", "names", "print_table", "write_json"]
+
+
+def count(text: str) -> int:
+    """A whole number >= 1: the `type` of an option, as are the next three."""
+    if not (text.strip().isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
+    return int(text)
+
+
+def counts(text: str) -> list[int]:
+    """Such numbers with commas between them."""
+    return [count(word) for word in text.split(",")]
+
+
+def names(known: Collection[str]) -> Callable[[str], list[str]]:
+    """Names among the known ones, with commas between them; no name where none is asked for."""
+
+    def read(text: str) -> list[str]:
+        found = [word for word in text.split(",") if word]
+        if unknown := [word for word in found if word not in known]:
+            raise argparse.ArgumentTypeError(f"expected names among {', '.join(known)}, got {', '.join(unknown)}")
+        return found
+
+    return read
+
+
+def json_file(text: str) -> Path:
+    """A file that can be written later, in a folder that may have to be made: found out before the long run."""
+    path = Path(text)
+    there = next(folder for folder in path.absolute().parents if folder.exists())
+    if not text or path.is_dir() or not there.is_dir() or not os.access(there, os.W_OK):
+        raise argparse.ArgumentTypeError(f"expected a file that can be written, got {text!r}")
+    return path
 
 
 def machine() -> dict[str, str | int]:
@@ -45,7 +79,7 @@ def _cell(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def write_json(file: str | None, rows: Sequence[Mapping[str, object]]) -> None:
+def write_json(file: Path | str | None, rows: Sequence[Mapping[str, object]]) -> None:
     """{"machine": ..., "rows": [...]} under a temporary name first; nothing when no file was asked for."""
     if file is None:
         return

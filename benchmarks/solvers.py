@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.mixtures import MIXTURES, mixture, overall_std, usual_distance  # noqa: E402
 from benchmarks.peers import Contender, Tolerant, libraries, published  # noqa: E402
-from benchmarks.report import machine, print_table  # noqa: E402
+from benchmarks.report import count, counts, json_file, machine, print_table  # noqa: E402
 from benchmarks.verdicts import OURS, OWN_GRID, Row, claimed, seen, verdicts  # noqa: E402
 from minicm.adaptive import adaptive  # noqa: E402
 from minicm.checkpoints import write_whole  # noqa: E402
@@ -160,13 +160,6 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in ("torchdiffeq", "diffusers", "k-diffusion")}
 
 
-def numbers(text: str, name: str) -> list[int]:
-    words = text.split(",")
-    if not all(word.strip().isdecimal() and int(word) > 0 for word in words):
-        raise ValueError(f"expected {name} as positive integers like 5,10,40, got {text!r}")
-    return sorted({int(word) for word in words})
-
-
 def store(path: Path, content: dict[str, object]) -> None:
     """The content as JSON with a line for each row."""
     head = json.dumps({**content, "rows": []}, indent=1).removesuffix("[]\n}")
@@ -178,13 +171,11 @@ def store(path: Path, content: dict[str, object]) -> None:
 def command(argv: list[str]) -> int:
     options = Parser(description=__doc__.splitlines()[0])
     options.add_argument("--data", default=",".join(MIXTURES), help=f"of {', '.join(MIXTURES)}, and files *.json")
-    options.add_argument("--budgets", default=BUDGETS, help=f"evaluations ({BUDGETS})")
-    options.add_argument("--trajectories", default="1000", help="for each mixture (1000)")
-    options.add_argument("--json", metavar="FILE")
+    options.add_argument("--budgets", type=counts, default=BUDGETS, help=f"evaluations ({BUDGETS})")
+    options.add_argument("--trajectories", type=count, default=1000, help="for each mixture (1000)")
+    options.add_argument("--json", type=json_file, metavar="FILE")
     chosen = options.parse_args(argv)
-    budgets, counts = numbers(chosen.budgets, "--budgets"), numbers(chosen.trajectories, "--trajectories")
-    if len(counts) != 1:
-        raise ValueError(f"expected --trajectories as one number, got {chosen.trajectories!r}")
+    budgets = sorted(set(chosen.budgets))
     laws = [mixture(name) for name in chosen.data.split(",")]
     torch.set_num_threads(1)
     print(machine())
@@ -193,7 +184,7 @@ def command(argv: list[str]) -> int:
         print(line)
     rows: list[Row] = []
     for data, law in laws:
-        course = Course(data, law, counts[0])
+        course = Course(data, law, chosen.trajectories)
         for who in [*contenders(usual_distance(law)), *pool]:
             course.run(who, budgets)
         rows += course.rows
@@ -208,10 +199,10 @@ def command(argv: list[str]) -> int:
         about = {
             "machine": machine(),
             "libraries": versions(),
-            "trajectories": counts[0],
+            "trajectories": chosen.trajectories,
             "seen": {data: seen(data) for data, _ in laws},
         }
-        store(Path(chosen.json), {**about, "claims": claims, "rows": rows})
+        store(chosen.json, {**about, "claims": claims, "rows": rows})
     return 0
 
 

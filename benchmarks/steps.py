@@ -12,7 +12,6 @@ own `with_tangent`, which the U-Net of --net unet, on digits of 8 x 8, does not 
 The rivals and successors are those of arena.py; pairs of a teacher are solved before, and cost nothing here.
 """
 
-import argparse
 import statistics
 import sys
 import time
@@ -27,7 +26,8 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import METHODS  # noqa: E402
-from benchmarks.report import machine, print_table, write_json  # noqa: E402
+from benchmarks.report import count, counts, json_file, machine, print_table, write_json  # noqa: E402
+from minicm.command import Parser, report  # noqa: E402
 from minicm.contenders import Chain, direct_run, dmd_run, teacher_pairs  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised  # noqa: E402
@@ -171,22 +171,22 @@ def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, 
     ]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def command(argv: list[str]) -> None:
+    parser = Parser(description=__doc__.splitlines()[0])
     parser.add_argument("--net", default="mlp", choices=NETS, help="mlp, on points; unet, on digits (mlp)")
-    parser.add_argument("--batch", default="256,1024", help="batch sizes (256,1024)")
-    parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--updates", type=int, default=40, help="per repeat")
-    parser.add_argument("--json", metavar="FILE")
-    options = parser.parse_args()
+    parser.add_argument("--batch", type=counts, default="256,1024", help="batch sizes (256,1024)")
+    parser.add_argument("--repeats", type=count, default=9)
+    parser.add_argument("--updates", type=count, default=40, help="per repeat")
+    parser.add_argument("--json", type=json_file, metavar="FILE")
+    options = parser.parse_args(argv)
     torch.set_num_threads(1)
     print(machine())
     rows = []
-    for batch in map(int, options.batch.split(",")):
+    for batch in options.batch:
         rows += measure(options.net, batch, options.repeats, options.updates)
     print_table(rows, ["method", "batch", "ms", "cost_in_diffusion_steps", "limit"])
     write_json(options.json, rows)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(command, sys.argv[1:]))

@@ -15,6 +15,7 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from minicm.command import Parser, report  # noqa: E402
 from minicm.evaluation.results import arena_rows, over_seeds  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -62,8 +63,13 @@ def _line(title: str, name: str, rows: Sequence, ed: Mapping, c2st: Mapping) -> 
     each = [_number(ed.get((name, data, 1))) for data in SETS]
     over = [_number(_middle(found, name, n)) for found, n in ((ed, 2), (ed, 4))]
     costs = [row["ms_per_step"] for row in own if row["ms_per_step"] is not None]
-    accuracy, seeds = f"{_middle(c2st, name, 1):.3f}", len({row["seed"] for row in own})
-    return [title, *each, *over, accuracy, f"{median(costs):.1f}", str(seeds)]
+    return [title, *each, *over, f"{_middle(c2st, name, 1):.3f}", f"{median(costs):.1f}", _seeds(own)]
+
+
+def _seeds(own: Sequence[Mapping[str, object]]) -> str:
+    """How many there are on each set: "3", or "1 to 3" where sets differ."""
+    counts = {len({row["seed"] for row in own if row["data"] == data}) for data in {row["data"] for row in own}}
+    return " to ".join(map(str, sorted({min(counts), max(counts)})))
 
 
 def _middle(found: Mapping[tuple[str, str, int], float], name: str, evaluations: int) -> float:
@@ -87,6 +93,20 @@ def arena_text(file: Path) -> str:
     return f"{arena_table(rows)}\n\n{where}; `python benchmarks/arena.py`, 60 s of one core for each run. –: not run."
 
 
+def solvers_text(file: Path) -> str:
+    """What the benchmark of solvers found, in a sentence."""
+    found = json.loads(file.read_text("utf-8"))
+    claims, libraries = found["claims"], " and ".join(", ".join(found["libraries"]).rsplit(", ", 1))
+    whole, fresh, one = claims["all"], claims["fresh"], claims["all, ours always exponential Adams 4, scale"]
+    return (
+        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations, the best "
+        f"of ours\nis at or below the best of {libraries} in {whole['won']} of {whole['cells']} cells, in "
+        f"{fresh['won']} of {fresh['cells']} on mixtures that were\nnot looked at before; one choice for all budgets "
+        f"(`exponential_adams` on `scale_grid`) is in {one['won']} of {one['cells']}. The median\nerror is "
+        f"{whole['median ratio']:.2f} of theirs (`python benchmarks/solvers.py`, {found['machine']['date']})."
+    )
+
+
 def with_table(text: str, name: str, table: str) -> str:
     """The text with the table between its two marks.  Raises ValueError if they are not there, once."""
     marks = re.compile(rf"(<!-- {name} -->\n).*?(\n<!-- /{name} -->)", re.DOTALL)
@@ -95,11 +115,18 @@ def with_table(text: str, name: str, table: str) -> str:
     return marks.sub(lambda found: f"{found[1]}\n{table}\n{found[2]}", text)
 
 
-def main() -> None:
+def with_results(text: str) -> str:
+    """The README with all that the stored results give."""
+    text = with_table(text, "arena", arena_text(RESULTS / "arena.json"))
+    return with_table(text, "solvers", solvers_text(RESULTS / "solvers.json"))
+
+
+def command(argv: list[str]) -> None:
+    Parser(description=__doc__.splitlines()[0]).parse_args(argv)
     text = README.read_text("utf-8")
-    README.write_text(with_table(text, "arena", arena_text(RESULTS / "arena.json")), "utf-8")
+    README.write_text(with_results(text), "utf-8")
     print(f"wrote the tables of {README.name}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(command, sys.argv[1:]))

@@ -1,6 +1,7 @@
 """Command lines that are wrong in one place each; TMP stands for a fresh folder."""
 
 import contextlib
+import importlib
 import io
 import os
 from pathlib import Path
@@ -39,6 +40,10 @@ EDIT_WORDS = COMMON | {
     "--number": ["0", "abc", "9999"],
 }
 DEMO_WORDS = {"--data": ["spiral", ""], "--iterations": ["0", "-1", "2.5", "abc"], "--seed": ["abc", "2.5"]}
+BENCHMARKS = {"solvers", "steps", "images", "import_time", "tables"}
+NUMBER = ["0", "-1", "2.5", "abc", ""]
+STEP_WORDS = {"--net": ["none"], "--batch": ["0", "64,x", ""], "--repeats": NUMBER, "--updates": NUMBER}
+IMAGE_WORDS = {"--nets": ["none"], "--eager": ["x"], "--compiled": ["x"], "--batch": NUMBER, "--repeats": NUMBER}
 SOLVER_WORDS = {"--data": ["nowhere", ""], "--budgets": ["0", "abc", "5,-1"], "--trajectories": ["0", "-1", "1,2"]}
 
 
@@ -82,8 +87,12 @@ COMMANDS = [
     [*EDIT, "--task", "colourise"],
     [*EDIT, "--task", "inpaint", "--out", "TMP/x.txt"],
     *each(EDIT, EDIT_WORDS, "--task", "denoise"),
-    ["solvers", "--fly"],
+    *[[name, "--fly"] for name in sorted(BENCHMARKS)],
+    *[[name, "--json", word] for name in sorted(BENCHMARKS - {"tables"}) for word in ("TMP/file/x.json", "TMP", "")],
     *each(["solvers"], SOLVER_WORDS),
+    *each(["steps"], STEP_WORDS),
+    *each(["images"], IMAGE_WORDS | {"--device": ["nowhere"]}),
+    *each(["import_time"], {"--repeats": NUMBER}),
 ]
 
 
@@ -96,13 +105,11 @@ def refused(line: list[str], folder: Path, monkeypatch: object) -> tuple[object,
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            code = _benchmark(words[1:]) if words[:1] == ["solvers"] else main(words)
+            code = _benchmark(*words) if words[:1] and words[0] in BENCHMARKS else main(words)
         except SystemExit as end:
             code = end.code
     return code, err.getvalue()
 
 
-def _benchmark(words: list[str]) -> int:
-    from benchmarks.solvers import command
-
-    return report(command, words)
+def _benchmark(name: str, *words: str) -> int:
+    return report(importlib.import_module(f"benchmarks.{name}").command, list(words))

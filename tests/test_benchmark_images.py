@@ -36,9 +36,8 @@ class Told(nn.Module):
 def test_rows_count_forwards_and_are_written(tmp_path, monkeypatch):
     file = tmp_path / "images.json"
     options = ["--nets", "digits", "--eager", "diffusion,ect", "--batch", "2", "--repeats", "1", "--json", str(file)]
-    monkeypatch.setattr("sys.argv", ["images.py", *options, "--device", "cpu"])
     monkeypatch.setattr(images, "limit", lambda device: 1e9)
-    images.main()
+    images.command([*options, "--device", "cpu"])
     found = json.loads(file.read_text())
     assert {"processor", "load", "threads", "date"} <= found["machine"].keys()
     check(found["rows"])
@@ -57,7 +56,6 @@ def test_the_stored_table_is_consistent():
     check(json.loads(STORED.read_text())["rows"])
 
 
-def test_unknown_names_are_refused(monkeypatch):
-    monkeypatch.setattr("sys.argv", ["images.py", "--nets", "digit"])
-    with pytest.raises(SystemExit, match="expected names among digits, sixteen"):
-        images.main()
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="expected names among digits, sixteen"):
+        images.command(["--nets", "digit"])

@@ -14,6 +14,7 @@ from gauntlet import mixture as small_mixture
 from benchmarks import peers, solvers, verdicts
 from benchmarks.mixtures import MIXTURES, SEEN, mixture, overall_std
 from benchmarks.peers import published
+from benchmarks.report import counts
 from minicm.adaptive import adaptive
 from minicm.evaluation import CountCalls
 from minicm.multistep import dpm_solver_2m
@@ -202,7 +203,7 @@ STORED = json.loads((Path(solvers.__file__).parent / "results" / "solvers.json")
 
 def test_what_the_stored_file_claims_follows_from_its_rows():
     """The cells won, anew from the rows, in all and for mixtures that were not seen while tuning."""
-    budgets = solvers.numbers(solvers.BUDGETS, "--budgets")
+    budgets = counts(solvers.BUDGETS)
     assert STORED["claims"] == verdicts.claimed(STORED["rows"], budgets)
     assert {row["data"] for row in STORED["rows"]} == set(STORED["seen"])
     assert STORED["claims"]["all"]["cells"] == len(STORED["seen"]) * len(budgets)

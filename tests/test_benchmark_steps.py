@@ -33,12 +33,10 @@ def test_limits_are_those_on_paper_and_rows_are_written(tmp_path, monkeypatch):
     everything = steps.methods
     monkeypatch.setattr(steps, "methods", lambda net: {name: everything(net)[name] for name in chosen})
     file = tmp_path / "steps.json"
-    command = ["x", "--batch", "64", "--repeats", "1", "--updates", "1", "--json", str(file)]
-    monkeypatch.setattr("sys.argv", command)
-    steps.main()
+    steps.command(["--batch", "64", "--repeats", "1", "--updates", "1", "--json", str(file)])
     rows = json.loads(file.read_text())["rows"]
     assert {"method", "net", "device", "cost_in_diffusion_steps", "limit"} <= set(rows[0])
-    for row in rows:  # the first layer passes no gradient on, which paper forgets: a backward pass is a little less than 2
+    for row in rows:  # the first layer passes no gradient on, which paper forgets: its backward pass costs less than 2
         assert row["limit"] == pytest.approx(chosen[row["method"]], rel=0.03), row["method"]
 
 
