@@ -11,6 +11,11 @@ def two_points_by_exp(x, alpha, sigma, a):
     return a * (up - down) / (up + down)
 
 
+def two_points_unnormalised(x, alpha, sigma, a):
+    up, down = (torch.exp(-((x - alpha * m) ** 2) / (2 * sigma**2)) for m in (a, -a))
+    return a * (up - down)
+
+
 def logits(x, alpha, sigma, samples):
     return -(x[:, None] - alpha * samples).square().sum(2) / (2 * sigma**2)
 
@@ -22,6 +27,21 @@ def by_exp(x, alpha, sigma, samples):
 
 def flow(x, t, path, score):
     a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
+    return da / a * x - s**2 * (ds / s - da / a) * score
+
+
+def flow_of(first, second):
+    """first x + second score, both functions of α, σ and their derivatives, one number per row."""
+
+    def answer(x, t, path, score):
+        parts = [f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma)]
+        return first(*parts) * x + second(*parts) * score
+
+    return answer
+
+
+def flow_by_rows(x, t, path, score):
+    a, s, da, ds = (f(t) for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
     return da / a * x - s**2 * (ds / s - da / a) * score
 
 
@@ -44,6 +64,10 @@ CASES = [
     (check_two_points, lambda x, alpha, sigma, a: torch.tanh(alpha * a * x / sigma**2), "between −a and a"),
     (check_two_points, lambda x, alpha, sigma, a: torch.sigmoid(2 * alpha * a * x / sigma**2), "probability of +a"),
     (check_two_points, lambda x, alpha, sigma, a: a * x.sign(), "nearer point"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(alpha * a * x / sigma**2 / 2), "twice too small"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.tanh(alpha * x / sigma**2), "a is missing inside"),
+    (check_two_points, lambda x, alpha, sigma, a: a * torch.sigmoid(2 * alpha * a * x / sigma**2), "only +a is"),
+    (check_two_points, two_points_unnormalised, "divide by their sum"),
     (check_two_points, two_points_by_exp, "overflows"),
     (check_score, lambda x, alpha, sigma, x0_hat: (alpha * x0_hat - x) / sigma**2, "PASS"),
     (check_score, lambda x, alpha, sigma, x0_hat: None, "not solved yet"),
@@ -76,6 +100,18 @@ CASES = [
         lambda x, alpha, sigma, samples: (-logits(x, alpha, sigma, samples)).softmax(1) @ samples,
         "sign in the exponent",
     ),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: logits(x, alpha, sigma, samples).softmax(0) @ samples,
+        "over the wrong axis",
+    ),
+    (
+        check_importance,
+        lambda x, alpha, sigma, samples: (
+            logits(x, alpha, sigma, samples).flatten().softmax(0).view(len(x), -1) @ samples
+        ),
+        "one sum for all x",
+    ),
     (check_importance, lambda x, alpha, sigma, samples: samples.mean(0), "shape is wrong"),
     (check_flow_by_score, flow, "PASS"),
     (check_flow_by_score, lambda x, t, path, score: None, "not solved yet"),
@@ -91,6 +127,22 @@ CASES = [
         "right on VE only",
     ),
     (check_flow_by_score, lambda x, t, path, score: 2 * flow(x, t, path, score) - drift(x, t, path), "reverse SDE"),
+    (
+        check_flow_by_score,
+        flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: s**2 * da / a + s * ds),
+        "opposite signs",
+    ),
+    (
+        check_flow_by_score,
+        flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: (s**2 * da / a - s * ds) / 2),
+        "half of the right one",
+    ),
+    (
+        check_flow_by_score,
+        flow_of(lambda a, s, da, ds: da, lambda a, s, da, ds: s**2 * da - s * ds),
+        "without its division by α",
+    ),
+    (check_flow_by_score, flow_by_rows, "wrong axis"),
     (check_flow_by_score, lambda x, t, path, score: path.d_alpha(t) * x, "numbers differ"),
 ]
 

@@ -42,6 +42,10 @@ def old_time(x, v, t, s):
     return x + column(x, t, s) * v, t
 
 
+def half_way(x, v, t, s):
+    return x + column(x, t, s) / 2 * v, s
+
+
 def old_place(x, v, t, s):
     return x, s
 
@@ -69,6 +73,7 @@ HEUN = [
     (midpoint_step, "midpoint step"),
     (heun_with(column, old_time), "the time t again"),
     (heun_with(column, old_place), "at the old x"),
+    (heun_with(column, half_way), "at half of it"),
     (heun_backwards, "wrong way in time"),
     (heun_in_place, "in place"),
     (heun_three_calls, "3 times"),
@@ -84,6 +89,7 @@ ORDER = [
     (lambda coarse, fine, ratio: math.log(fine / coarse) / math.log(ratio), "positive"),
     (lambda coarse, fine, ratio: math.log2(coarse / fine), "ratio = 2 only"),
     (lambda coarse, fine, ratio: math.log(coarse / fine), "against the logarithm"),
+    (lambda coarse, fine, ratio: math.log(coarse / fine) / ratio, "by `ratio` itself"),
     (lambda coarse, fine, ratio: coarse / fine, "which power"),
     (lambda coarse, fine, ratio: math.log(ratio) / math.log(coarse / fine), "upside down"),
     (lambda coarse, fine, ratio: "one", "expected a number"),
@@ -128,6 +134,8 @@ DDIM = [
     (linear(lambda t, s: 1, lambda t, s: s), "VE path"),
     (lambda x, x0, t, s: (1 - s)[:, None] * x0 + s[:, None] * x, "x itself is not the noise"),
     (lambda x, x0, t, s: (1 - s) * x0 + s * (x - (1 - t) * x0) / t, "axis"),
+    (lambda x, x0, t, s: x - ((s - t) / t)[:, None] * (x - x0), "velocity has the wrong sign"),
+    (lambda x, x0, t, s: x + (s - t)[:, None] * (x - x0), "not yet divided"),
     (lambda x, x0, t, s: x0 + 1, "numbers differ"),
 ]
 

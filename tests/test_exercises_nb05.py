@@ -55,7 +55,10 @@ def none(d):
 UNBIASED = [
     (lambda x, y: None, "not solved yet"),
     (energy(torch.mean, without_diagonal, without_diagonal), "PASS"),
-    (energy(torch.mean, torch.mean, torch.mean), "biased"),
+    (energy(torch.mean, torch.mean, torch.mean), "that is the biased one"),
+    (energy(torch.mean, without_diagonal, torch.mean), "within y is still the biased one"),
+    (energy(torch.mean, torch.mean, without_diagonal), "within x is still the biased one"),
+    (energy(torch.mean, *2 * (lambda d: d.sum() / (len(d) - 1) ** 2,)), "only one factor"),
     (energy(lambda d: d.mean() / 2, without_diagonal, without_diagonal), "counts twice"),
     (energy(torch.mean, lambda d: -without_diagonal(d), lambda d: -without_diagonal(d)), "subtracted"),
     (energy(torch.mean, without_diagonal, none), "within y is missing"),
@@ -141,6 +144,7 @@ EVALUATIONS = [
     (calls, "each of them saw a part"),
     (calls_of_largest, "every row costs"),
     (not_wrapped, "never counted"),
+    (lambda draw, denoise, n: calls(draw, denoise, n) / n, "divided calls by samples"),
     (lambda draw, denoise, n: n * rows_per_sample(draw, denoise, n), "divide by the number of samples"),
     (lambda draw, denoise, n: draw(denoise), "TypeError"),
 ]

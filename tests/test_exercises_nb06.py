@@ -45,6 +45,10 @@ def against_states(f, states, times):
     return (ends - states[-1]).norm(dim=-1).max()
 
 
+def between_neighbours(f, states, times):
+    return max(gaps(f, states[k : k + 2], times[k : k + 2]).max() for k in range(len(times) - 1))
+
+
 def one_step(f, eps, t_max):
     return f(t_max * eps, torch.full((len(eps),), t_max))
 
@@ -72,6 +76,11 @@ CASES = [
         lambda t, t_min, d: (boundary_scalings(t, t_min, d)[0], -boundary_scalings(t, t_min, d)[1]),
         "the sign is wrong",
     ),
+    (
+        check_boundary_scalings,
+        lambda t, t_min, d: (boundary_scalings(t, t_min, d)[0] - 3e-8, boundary_scalings(t, t_min, d)[1]),
+        "off 1 by -3e-08",
+    ),
     (check_gaussian_f, lambda x, t, mean, std, t_min: None, "not solved yet"),
     (check_gaussian_f, gaussian_f, "PASS"),
     (check_gaussian_f, gaussian_denoiser, "this is the denoiser"),
@@ -80,12 +89,25 @@ CASES = [
     (check_gaussian_f, lambda x, t, mean, std, t_min: gaussian_f(x, t, 0 * mean, std, t_min), "never subtracted"),
     (check_gaussian_f, lambda x, t, mean, std, t_min: gaussian_f(x, t, mean, std, t_min) - mean, "not added back"),
     (check_gaussian_f, lambda x, t, mean, std, t_min: 2 * mean - gaussian_f(x, t, mean, std, t_min), "differ"),
+    (
+        check_gaussian_f,
+        lambda x, t, mean, std, t_min: mean + gaussian_f(x, t, 0 * mean, std, t_min),
+        "not subtracted before",
+    ),
+    (
+        check_gaussian_f,
+        lambda x, t, mean, std, t_min: mean + ((std + t_min) / (std + t))[:, None] * (x - mean),
+        "the variances add",
+    ),
     (check_inconsistency, lambda f, states, times: None, "not solved yet"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times).max(), "PASS"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times).max().item(), "PASS"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times).mean(), "you took the mean"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times.flip(0)).max(), "wrong order"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times)[0].max(), "only the first state"),
+    (check_inconsistency, lambda f, states, times: gaps(f, states, times).sum(), "took the sum"),
+    (check_inconsistency, lambda f, states, times: gaps(f, states.flip(0), times.flip(0)).max(), "f at the first"),
+    (check_inconsistency, between_neighbours, "neighbours only"),
     (check_inconsistency, lambda f, states, times: gaps(f, states, times), "expected a number"),
     (check_inconsistency, lambda f, states, times: (states - states[-1]).norm(dim=-1).max(), "never called"),
     (check_inconsistency, lambda f, states, times: f(states[0], times[0]).max(), "expected t of shape (3,)"),

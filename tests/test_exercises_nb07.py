@@ -49,6 +49,24 @@ def second_over_t(model, teacher, x_t, t, s):
     return model(x_t + h / 2 * (k + (euler - teacher(euler, s)) / like(t, x_t)), s)
 
 
+def second_of(place, time, sign=1):
+    """A step of sign h/2 (k1 + k2), with the second slope at place(x_t, h k1) and time(t, s)."""
+
+    def answer(model, teacher, x_t, t, s):
+        h, k = like(s - t, x_t), slope(teacher, x_t, t)
+        return model(x_t + sign * h / 2 * (k + slope(teacher, place(x_t, h * k), time(t, s))), s)
+
+    return answer
+
+
+def first_half(model, teacher, x_t, t, s):
+    return model(x_t + like(s - t, x_t) / 2 * slope(teacher, x_t, t), s)
+
+
+def teacher_for_slope(model, teacher, x_t, t, s):
+    return model(heun_step(teacher, x_t, t, s), s)
+
+
 def both_added(model, teacher, x_t, t, s):
     x_s = moved(teacher, x_t, t, s)
     return model(2 * x_s - x_t, s)
@@ -136,7 +154,12 @@ CASES = [
     (check_target, lambda m, d, x, t, s: m(x, s), "no step was taken: the model"),
     (check_target, lambda m, d, x, t, s: m(x, t), "compare f with itself"),
     (check_target, lambda m, d, x, t, s: m(d(x, t), s), "teacher's guess of x0"),
-    (check_target, second_at_t, "belongs to the time s"),
+    (check_target, second_at_t, "the teacher and the division saw the time t"),
+    (check_target, slopes_at_t, "the teacher saw the time t"),
+    (check_target, second_of(lambda x, step: x, lambda t, s: s), "you took it at x_t again"),
+    (check_target, second_of(lambda x, step: x + step, lambda t, s: s, sign=-1), "look at the last sign"),
+    (check_target, first_half, "the second one is missing"),
+    (check_target, teacher_for_slope, "no slope"),
     (check_target, second_over_t, "divided by t"),
     (check_target, both_added, "both slopes are added"),
     (check_target, wrong_way, "the wrong way"),

@@ -106,6 +106,7 @@ CASES = [
     (check_ct_levels, lambda *a: None, "not solved yet"),
     (check_ct_levels, ct_levels, "PASS"),
     (check_ct_levels, lambda k, K, a, b: math.floor(root(k, K, a, b)), "rounds down"),
+    (check_ct_levels, lambda k, K, a, b: round(root(k, K, a, b) - 1) + 1, "to the nearest"),
     (check_ct_levels, lambda k, K, a, b: ct_levels(k, K, a, b) - 1, "one too few"),
     (check_ct_levels, lambda k, K, a, b: ct_levels(k, K, a, b) + 1, "one too many"),
     (check_ct_levels, lambda k, K, a, b: ct_levels(k, K, a, b - 1), "at the end it is `last`"),
@@ -153,6 +154,7 @@ CASES = [
     (check_ect_partner, lambda t, stage, q: ect_time(t, stage, q, b=-1.0), "wrong sign"),
     (check_ect_partner, lambda t, stage, q: ect_time(t, stage - 1, q), "one too low"),
     (check_ect_partner, lambda t, stage, q: ect_time(t, 0, q), "no part in it"),
+    (check_ect_partner, lambda t, stage, q: ect_time(t, stage), "q is 2 whatever"),
     (check_ect_partner, lambda t, stage, q: ect_time(t, stage, q)[:, None], "shape is wrong"),
 ]
 

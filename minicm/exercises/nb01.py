@@ -30,6 +30,12 @@ def _standard(standardise: Answer) -> str | None:
         "each coordinate got a scale of its own: circles would become ellipses, use one scale for both": (
             centred / (2 * centred.square().mean(0).sqrt())
         ),
+        "each coordinate got a scale of its own, and the std is 1: use one scale, and make it one half": (
+            centred / centred.square().mean(0).sqrt()
+        ),
+        "the std was taken before the means were subtracted: it holds their distance too": (
+            centred / (2 * (raw - raw.mean()).square().mean().sqrt())
+        ),
         "the std is 1: the course wants one half": 2 * right,
         "you divided by the variance: divide by its root": centred / (2 * var),
         "you subtracted one number from both coordinates: each has a mean of its own": (
@@ -73,6 +79,13 @@ def _slopes(velocity: Answer) -> str | None:
         "the noise term is missing": -alpha * X0,
         "the x0 term is missing": noise,
         "you used σ where its derivative belongs": sigma * EPS - alpha * X0,
+        "the derivative of σ stops halfway: a root has an inner derivative, that of 1 − exp(−2t)": (
+            EPS / (2 * sigma) - alpha * X0
+        ),
+        "the derivative of σ is half too small: the inner derivative, of −exp(−2t), has a factor 2": (
+            noise / 2 - alpha * X0
+        ),
+        "the derivative of σ is twice too large: the root brings a factor 1/2": 2 * noise - alpha * X0,
         "eps is (x − α x0)/σ: the division by σ is missing": alpha**2 / sigma * (x - alpha * X0) - alpha * X0,
         "eps is (x − α x0)/σ: the α before x0 is missing": alpha**2 / sigma * (x - X0) / sigma - alpha * X0,
         "the times went along the wrong axis: t[:, None] gives one time per row": (
@@ -116,6 +129,7 @@ def _converted(convert: Answer) -> str | None:
             "the ratio of the signal scales is upside down": x / scale,
             "you divided by α of TrigFlow: now multiply by α of Linear": x / torch.cos(T)[:, None],
             "you multiplied by α of Linear: now divide by α of TrigFlow": (1 - u)[:, None] * x,
+            "the times went along the wrong axis: t[:, None] gives one time per row": scale.T * x,
         },
     )
     return wrong and f"x_linear: {wrong}"

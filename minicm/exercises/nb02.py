@@ -24,12 +24,19 @@ def _s_curve(mean: Answer) -> str | None:
         "the argument of tanh is twice too large: p₊ − p₋ = tanh of half the difference of the logits": (
             2 * inner
         ).tanh(),
+        "the argument of tanh is twice too small: the two squares differ by 4 α a x, over 2σ², and tanh takes half": (
+            (inner / 2).tanh()
+        ),
+        "a is missing inside: the farther the points are apart, the easier is the choice": (inner / a).tanh(),
         "α is missing: the noisy copies of the points lie at ±α a": (a * x / SIGMA**2).tanh(),
         "σ enters squared": (ALPHA * a * x / SIGMA).tanh(),
     }
     mistakes = {hint: a * value for hint, value in mistakes.items()}
     mistakes["you return a probability or a sign between −1 and 1: the guess lies between −a and a"] = inner.tanh()
     mistakes["you return p₊, the probability of +a: the mean weighs both points with it"] = (2 * inner).sigmoid()
+    mistakes["only +a is weighed: −a counts too, with its own probability"] = a * (2 * inner).sigmoid()
+    plus, minus = (torch.exp(-((x - m).square()) / (2 * SIGMA**2)) for m in (ALPHA * a, -ALPHA * a))
+    mistakes["the two weights do not add up to 1: divide by their sum"] = a * (plus - minus)
     mistakes["you return the nearer point: the mean weighs both"] = a * x.sign()
     return compare(mean(x.clone(), ALPHA.clone(), SIGMA.clone(), a), a * inner.tanh(), mistakes=mistakes)
 
@@ -72,6 +79,12 @@ def _weighted(importance: Answer) -> str | None:
     raw_square = torch.cdist(X, samples).square()
     mistakes = {
         "all samples have the same weight: near ones should count more": samples.mean(0).expand(2, 2),
+        "the weights were normalised over the wrong axis: for each x those of all samples add up to 1": (
+            logits.softmax(0) @ samples
+        ),
+        "the weights were divided by one sum for all x: for each x those of all samples add up to 1": (
+            logits.exp() @ samples / logits.exp().sum()
+        ),
         "the weights do not add up to 1: divide by their sum": logits.exp() @ samples,
         "the weights are averaged, not normalised: divide by their sum, not by n": logits.exp()
         @ samples
@@ -110,6 +123,12 @@ def _flow(flow: Answer) -> str | None:
         "the sign of the term with x is wrong": -drift - pull * score,
         "this is right on VE only: the score's factor has a second part where α changes": drift - s * ds * score,
         "the factor of the score is twice too large: that is the reverse SDE's": drift - 2 * pull * score,
+        "the two parts of the score's factor have opposite signs": drift + s**2 * (ds / s + da / a) * score,
+        "the factor of the score is half of the right one": drift - pull / 2 * score,
+        "dα/dt stands without its division by α: D is (x + σ² score)/α": da * X - (s * ds - s**2 * da) * score,
+        "the times went along the wrong axis: path.alpha(t)[:, None] gives one number per row": (
+            (da / a).T * X - pull.T * score
+        ),
         "x is multiplied by dα/dt: it should be the relative change, (dα/dt)/α": da * X - pull * score,
         "σ enters squared before the score": drift - pull / s * score,
     }

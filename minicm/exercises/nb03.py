@@ -42,6 +42,9 @@ def _heun_numbers(step: Answer) -> str | None:
             X + h / 2 * (v + _field(X, S))
         ),
         "both slopes were taken at the same place and time": X + h / 2 * (v + v),
+        "the second slope belongs to the end of a whole Euler step: yours is at half of it": (
+            X + h / 2 * (v + _field(X + h / 2 * v, S))
+        ),
         "the step goes the wrong way in time: it is s − t, which is negative here": (
             X - h / 2 * (v + _field(X - h * v, S))
         ),
@@ -94,6 +97,9 @@ def _order(order: Answer) -> str | None:
             "that is right for ratio = 2 only: the base of the logarithm is the ratio": math.log2(coarse / fine),
             "that is the logarithm of the errors' ratio: measure it against the logarithm of `ratio`": (
                 math.log(coarse / fine)
+            ),
+            "you divided the logarithm by `ratio` itself: it is an exponent, so divide by its logarithm": (
+                math.log(coarse / fine) / ratio
             ),
             "you divided the errors' ratio by `ratio`: the order is an exponent, so take logarithms": (
                 coarse / fine / ratio
@@ -189,6 +195,10 @@ def _ddim_numbers(step: Answer) -> str | None:
         "the noise is (x − α x0_hat)/σ: the α before x0_hat is missing": (1 - s) * x0 + s * (X - x0) / t,
         "that is the VE path, where α = 1: here the signal has the coefficient 1 − s": x0 + s * eps,
         "the noise term has the wrong sign": (1 - s) * x0 - s * eps,
+        "the velocity has the wrong sign: it points from the data guess to x, and s − t is negative": (
+            X - (s - t) * (X - x0) / t
+        ),
+        "the velocity is not yet divided: x and the data guess are t apart in time": X + (s - t) * (X - x0),
         "that is the data guess, at time 0: go to time s only": x0,
         "the times went along the wrong axis: like(t, x) gives one number per row": (
             (1 - row_s) * x0 + row_s * (X - (1 - row_t) * x0) / row_t

@@ -45,6 +45,9 @@ def _input_scale(scaling: Answer) -> str | None:
         "c_in adds the stds of signal and noise: of independent parts the variances add": 1 / (0.4 * (1 - T) + T),
         "c_in is EDM's: on this path the data is multiplied by 1 − t": (0.4**2 + T**2).rsqrt(),
         "c_in forgets that the data has the std sigma_data": ((1 - T) ** 2 + T**2).rsqrt(),
+        "c_in takes .5 for sigma_data whatever is given: use the argument": ((0.5 * (1 - T)) ** 2 + T**2).rsqrt(),
+        "c_in takes sigma_data for a variance: it is a std, so square it": (0.4 * (1 - T) ** 2 + T**2).rsqrt(),
+        "c_in lacks a square: the variance of (1 − t) x0 is (1 − t)² sigma_data²": (0.4**2 * (1 - T) + T**2).rsqrt(),
     }
     hint = compare(c_in, 1 / var.sqrt(), mistakes=mistakes)
     return hint if hint is None or hint.startswith("c_in") else f"c_in: {hint}"
@@ -60,6 +63,11 @@ def _skip(scaling: Answer) -> str | None:
             ((1 - T) * d) ** 2 / var
         ),
         "c_skip is 1 − t, the amount of data in x: ask instead how well x predicts x0": 1 - T,
+        "c_skip takes .5 for sigma_data whatever is given: use the argument": (
+            (1 - T) * 0.5**2 / ((0.5 * (1 - T)) ** 2 + T**2)
+        ),
+        "c_skip takes .5 for sigma_data in Cov(x0, x): use the argument": (1 - T) * 0.5**2 / var,
+        "c_skip takes sigma_data for a variance: it is a std, so square it in Cov(x0, x)": (1 - T) * d / var,
         "c_skip divides by the std of x: the slope of a regression is Cov(x0, x)/Var(x)": (1 - T) * d**2 / var.sqrt(),
     }
     hint = compare(c_skip, (1 - T) * d**2 / var, mistakes=mistakes)
@@ -84,6 +92,13 @@ def _weights(weight: Answer) -> str | None:
         "sigma_data is missing in the denominator": (nsr**2 + d**2) / nsr**2,
         "this is 1/nsr², the weight for a network that predicts the noise": 1 / nsr**2,
         "your sigma_data is .5 whatever is given: use the argument": (nsr**2 + 0.25) / (nsr * 0.5) ** 2,
+        "you took nsr for TrigFlow's angle: the angle is arctan(nsr/sigma_data)": (d * nsr.sin()) ** -2,
+        "you took nsr for TrigFlow's angle, and .5 for sigma_data: the angle is arctan(nsr/sigma_data)": (
+            (0.5 * nsr.sin()) ** -2
+        ),
+        "your angle is arctan(nsr): on TrigFlow nsr is sigma_data tan t": (d * nsr.atan().sin()) ** -2,
+        "c_out² has a denominator too: 1/c_out² puts it on top": (nsr * d) ** -2,
+        "two stds are added: it is their squares that add up": (nsr + d) ** 2 / (nsr * d) ** 2,
     }
     return compare(weight(nsr.clone(), d), c_out**-2, mistakes=mistakes)
 
@@ -102,6 +117,7 @@ def _target(target: Answer) -> str | None:
         "the sign is wrong: t grows from data to noise, and so does the slope": sin * X0 - cos * z,
         "this is the state x_t: the target is its derivative in t": cos * X0 + sin * z,
         "cos and sin have changed places: x_t = cos t x0 + sin t z": sin * z - cos * X0,
+        "cos and sin have changed places: each part keeps its own, differentiated": cos * X0 - sin * z,
         "t runs along the wrong axis: it is one time per sample, so make it a column, t[:, None]": (
             cos.T * z - sin.T * X0
         ),
@@ -127,6 +143,7 @@ def _early(update: Answer) -> str | None:
         "early on, β is decay: the warm-up min(decay, (1 + n)/(10 + n)) is missing, or it is a max": mixed(decay),
         "β and 1 − β have changed places: β is the share of the past": mixed(1 - warm),
         "β and 1 − β have changed places, and the warm-up is missing": mixed(1 - decay),
+        "decay and warm-up are multiplied: take the smaller of the two": mixed(decay * warm),
         "your warm-up is one update off: n counts from 1, this is update n": mixed(n / (9 + n)),
     }
     return compare(update(old.clone(), new.clone(), n, decay), mixed(warm), mistakes=mistakes)

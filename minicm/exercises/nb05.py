@@ -75,6 +75,12 @@ def _unbiased(distance: Answer) -> str | None:
         "that is the biased one: the n pairs of a point with itself still count in the mean within": (
             2 * between.mean() - xx.mean() - yy.mean()
         ),
+        "the mean within y is still the biased one: the pairs of a point with itself count in it": (
+            2 * between.mean() - within_x - yy.mean()
+        ),
+        "the mean within x is still the biased one: the pairs of a point with itself count in it": (
+            2 * between.mean() - xx.mean() - within_y
+        ),
         "leave no pairs out between the sets: none of them is a point with itself": (
             2 * between.sum() / ((n - 1) * (m - 1)) - within_x - within_y
         ),
@@ -84,6 +90,9 @@ def _unbiased(distance: Answer) -> str | None:
         "the mean within x is missing": 2 * between.mean() - within_y,
         "each set has its own number of points: n for x, m for y": (
             2 * between.mean() - within_x - yy.sum() / (n * (n - 1))
+        ),
+        "only one factor loses its 1: a point has n − 1 partners, and there are n points": (
+            2 * between.mean() - xx.sum() / (n - 1) ** 2 - yy.sum() / (m - 1) ** 2
         ),
         "each pair within a set is counted once here: n (n − 1)/2 of them, but you divide by all": (
             2 * between.mean() - within_x / 2 - within_y / 2
@@ -162,6 +171,7 @@ def _plain(count: Answer) -> str | None:
         "that is the number of rows that the denoiser saw: divide by the number of samples": 84.0,
         "the denoiser was never counted: give the wrapped one to draw": 0.0,
         "that is the number of samples": 12.0,
+        "you divided calls by samples: one call may have served many samples, so count rows": 7 / 12,
         "one call is missing: count the last one too": 6.0,
     }
     wrong = compare(got, 7.0, mistakes=mistakes)

@@ -44,7 +44,8 @@ def _at_boundary(student: Answer) -> str | None:
         return "these are EDM's own: they give f(x, 0) = x, and the boundary is at t_min"
     if c_out != 0:
         return f"c_out(t_min) is {c_out:.3g}, so the network still has a say at the boundary: it must be exactly 0"
-    return None if c_skip == 1 else f"c_skip(t_min) is {c_skip:.6g}, so f(x, t_min) is not x: it must be exactly 1"
+    off = f"{c_skip:.6g}" if abs(c_skip - 1) > 1e-5 else f"off 1 by {c_skip - 1:.1g}"
+    return None if c_skip == 1 else f"c_skip(t_min) is {off}, so f(x, t_min) is not x: it must be exactly 1"
 
 
 def _beside_boundary(student: Answer) -> str | None:
@@ -86,6 +87,8 @@ def _ends(f: Answer) -> str | None:
         "the ratio is upside down: going to t_min, the distance from the mean shrinks": scaled(1 / ratio),
         "the mean is never subtracted: what shrinks is x − mean": ratio[:, None] * x,
         "the mean is not added back at the end": ratio[:, None] * (x - mean),
+        "the mean is added, but not subtracted before: what shrinks is x − mean": mean + ratio[:, None] * x,
+        "stds are added: of independent parts the variances add": scaled((std + t_min) / (std + t)),
         "t runs along the wrong axis: it is one time per sample, so make it a column, t[:, None]": (
             mean + ratio * (x - mean)
         ),
@@ -105,7 +108,8 @@ def _model(x: Tensor, t: Tensor) -> Tensor:
 
 def _largest(inconsistency: Answer) -> str | None:
     states, times = torch.randn((4, 3, 2), dtype=torch.float64), torch.tensor([2.0, 0.9, 0.3, 0.1]).double()
-    states[1] *= 5  # so that the largest gap is neither at the first state nor between neighbours at the end
+    states[1] *= 5  # so that the largest gap is neither at the first state nor between neighbours at the end,
+    states[0] = 0.4 * states[1]  # nor from the first state
     model = Counted(_model)
     got = inconsistency(model, states.clone(), times.clone())
     if not model.calls:
@@ -122,6 +126,8 @@ def _largest(inconsistency: Answer) -> str | None:
         "you compare coordinates: a distance in the plane is √(Δx² + Δy²)": (ends - ends[-1]).abs().max(),
         "the root is missing: this is a squared distance": gaps.max() ** 2,
         "the signs survive: without an absolute value or a square, gaps cancel": (ends - ends[-1]).max(),
+        "you compare with f at the first state: compare with f at the last": (ends - ends[0]).norm(dim=-1).max(),
+        "you took the sum: the largest gap was asked for": gaps.sum(),
         "you compare neighbours only: small steps hide a long drift": (ends[1:] - ends[:-1]).norm(dim=-1).max(),
         "the times are in the wrong order: states[k] is the state at times[k]": (
             (reverse - reverse[-1]).norm(dim=-1).max()

@@ -43,14 +43,7 @@ def _aims(target: Answer) -> str | None:
     weights, gain = _weights().detach(), torch.tensor(0.8, dtype=torch.float64)
     model = Counted(lambda x, t: _model(weights, x, t))
     got = target(model, lambda x, t: _teacher(gain, x, t), x_t.clone(), t.clone(), s.clone())
-
-    def slope(x: Tensor, t: Tensor) -> Tensor:
-        return (x - _teacher(gain, x, t)) / t[:, None]
-
-    h, k1 = (s - t)[:, None], slope(x_t, t)
-    euler = x_t + h * k1
-    k2 = slope(euler, s)
-    x_s = x_t + h / 2 * (k1 + k2)
+    x_s = _heun(gain)
 
     def says(x: Tensor, t: Tensor) -> Tensor:
         return _model(weights, x, t)
@@ -64,21 +57,55 @@ def _aims(target: Answer) -> str | None:
         "the model is asked at the teacher's guess of x0: use that guess for a slope, then step": (
             says(_teacher(gain, x_t, t), s)
         ),
-        "this is an Euler step: Heun averages two slopes": says(euler, s),
-        "both slopes are added: take their mean": says(x_t + h * (k1 + k2), s),
-        "only the second slope is used: take the mean of both": says(x_t + h * k2, s),
-        "the second slope belongs to the time s: the teacher saw the time t": (
-            says(x_t + h / 2 * (k1 + slope(euler, t)), s)
-        ),
-        "the second slope is divided by t: at s it is (x − D)/s": (
-            says(x_t + h / 2 * (k1 + (euler - _teacher(gain, euler, s)) / t[:, None]), s)
-        ),
-        "the step goes the wrong way, to more noise: look at the signs of its length and of the slope": (
-            says(x_t - h / 2 * (k1 + slope(x_t - h * k1, s)), s)
-        ),
     }
+    mistakes |= {hint: says(x, s) for hint, x in _wrong_steps(gain).items()}
     wrong = compare(got, says(x_s, s), mistakes=mistakes)
     return wrong if wrong is None or model.calls or wrong in mistakes else f"the model is never called: {wrong}"
+
+
+def _slope(gain: Tensor, x: Tensor, t: Tensor) -> Tensor:
+    return (x - _teacher(gain, x, t)) / t[:, None]
+
+
+def _heun(gain: Tensor) -> Tensor:
+    x_t, t, s = _pairs()
+    h, k1 = (s - t)[:, None], _slope(gain, x_t, t)
+    return x_t + h / 2 * (k1 + _slope(gain, x_t + h * k1, s))
+
+
+def _wrong_steps(gain: Tensor) -> dict[str, Tensor]:
+    """hint -> the state that Heun's step would give under that mistake, (2, 2)."""
+    x, t, s = _pairs()
+    h, k1 = (s - t)[:, None], _slope(gain, x, t)
+    euler, back, guess = x + h * k1, x - h * k1, x + h * _teacher(gain, x, t)
+    k2 = _slope(gain, euler, s)
+    return {
+        "this is an Euler step: Heun averages two slopes": euler,
+        "both slopes are added: take their mean": x + h * (k1 + k2),
+        "only the second slope is used: take the mean of both": x + h * k2,
+        "half of the first slope is not the mean of two: the second one is missing": x + h / 2 * k1,
+        "the second slope belongs to the end of Euler's step: you took it at x_t again": (
+            x + h / 2 * (k1 + _slope(gain, x, s))
+        ),
+        "the second slope belongs to the time s: the teacher and the division saw the time t": (
+            x + h / 2 * (k1 + _slope(gain, euler, t))
+        ),
+        "the second slope belongs to the time s: the teacher saw the time t": (
+            x + h / 2 * (k1 + (euler - _teacher(gain, euler, t)) / s[:, None])
+        ),
+        "the second slope is divided by t: at s it is (x − D)/s": (
+            x + h / 2 * (k1 + (euler - _teacher(gain, euler, s)) / t[:, None])
+        ),
+        "the teacher's answer is no slope: the slope is (x − D)/t": (
+            x + h / 2 * (_teacher(gain, x, t) + _teacher(gain, guess, s))
+        ),
+        "the step goes the wrong way, to more noise: look at the signs of its length and of the slope": (
+            x - h / 2 * (k1 + _slope(gain, back, s))
+        ),
+        "the step goes the wrong way, to more noise, after slopes of the right way: look at the last sign": (
+            x - h / 2 * (k1 + k2)
+        ),
+    }
 
 
 def _without_gradient(target: Answer) -> str | None:

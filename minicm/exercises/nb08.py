@@ -111,6 +111,7 @@ def _levels(levels: Answer) -> str | None:
 
     wrong = {
         "the ⌈ ⌉ must round up, yours rounds down": [math.floor(root(k) - 1) + 1 for k in steps],
+        "the ⌈ ⌉ must round up, yours rounds to the nearest number": [round(root(k) - 1) + 1 for k in steps],
         "one too few: N counts levels, and N − 1 levels make N − 2 pairs": [math.ceil(root(k) - 1) for k in steps],
         "one too many: count N(0), it must be `first`": [math.ceil(root(k)) + 1 for k in steps],
         "at the end it is `last`: under the root stands (last + 1)²": [math.ceil(root(k, last) - 1) + 1 for k in steps],
@@ -270,7 +271,7 @@ def check_ect_partner(student: object) -> None:
 
 
 def _partner(partner: Answer) -> str | None:
-    t, q = torch.tensor([0.02, 0.4, 1.5, 3.0, 20.0], dtype=torch.float64), 2.0
+    t, q = torch.tensor([0.02, 0.4, 1.5, 3.0, 20.0], dtype=torch.float64), 3.0
     stages = (0, 1, 4)
     got = [partner(t.clone(), stage, q) for stage in stages]
     bad = next((hint for value in got if (hint := compare(value, t, atol=1e9))), None)  # shape, dtype, finite, no more
@@ -289,6 +290,7 @@ def _partner(partner: Answer) -> str | None:
         "the power of q is one too low: at stage 0 it is q¹": with_n(n, 0).clamp(min=0),
         "1 + is missing in n: at high noise n is 1, not 0": with_n(n - 1).clamp(min=0),
         "the stage has no part in it: q is raised to the power stage + 1": right[:1].expand_as(right),
+        "q is 2 whatever is given: use the argument": torch.stack([ect_time(t, stage, 2.0) for stage in stages]),
         "q is multiplied by the stage, where a power belongs": torch.stack(
             [t * (1 - n / (q * (stage + 1))) for stage in stages]
         ).clamp(min=0),
