@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from .checkpoints import write_whole
 from .command import Parser
 from .data import TOYS, eight_gaussians_mixture, toy
 from .evaluation import Yardstick
@@ -198,10 +199,8 @@ def _short(x: float) -> str:
 
 
 def _write(folder: Path, rows: list[Row], figure: Figure) -> None:
-    """Both files under temporary names first, so that no half of one is ever left under its own."""
+    """Both files, of which no half is ever left under its name."""
     partial = folder / ".demo.png.part"
     save_png(figure, partial)
     partial.replace(folder / "demo.png")
-    partial = folder / ".demo.json.part"
-    partial.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n")
-    partial.replace(folder / "demo.json")
+    write_whole(folder / "demo.json", (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode())

@@ -97,6 +97,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     },
     "nets.unet.edm_unet": "cifar10_unet in other sizes, slow to build",
     "evaluation.cifar10.cifar10_classifier": FILES,
+    "evaluation.stored.stored_classifier": FILES,
     "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/test_commands.py",
     "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/test_digits.py",
     "seeds.forked_rng": "asks a batch for its device alone, which its callers have checked",

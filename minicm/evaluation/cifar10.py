@@ -10,10 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import load_weights
 from ..checks import check_count, shown
 from ..data.cifar10 import to_pixels
 from .frechet import Moments, PrecisionRecall, features_of, kid, nearest, precision_recall
+from .stored import stored_classifier
 
 __all__ = ["CLASSIFIER", "Cifar10Classifier", "Cifar10Quality", "cifar10_classifier", "enlarged", "evaluate_cifar10"]
 
@@ -73,15 +73,7 @@ def _layer(inputs: int, outputs: int) -> nn.Sequential:
 
 def cifar10_classifier(file: Path = CLASSIFIER) -> Cifar10Classifier:
     """The stored classifier, on the CPU, in eval mode.  Raises FileNotFoundError, one line, where there is none."""
-    if not file.is_file():
-        raise FileNotFoundError(
-            f"expected the classifier of FD-clf in {file}, found none: make it with "
-            "`python experiments/cifar10_classifier.py cifar10`"
-        )
-    with torch.random.fork_rng([]):
-        model = Cifar10Classifier().float()
-    load_weights(model, file)
-    return model.eval().requires_grad_(False)
+    return stored_classifier(Cifar10Classifier, file, "python experiments/cifar10_classifier.py cifar10")
 
 
 def enlarged(pictures: Tensor) -> Tensor:

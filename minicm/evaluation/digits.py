@@ -10,11 +10,11 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import load_weights
 from ..checks import check_count
 from ..data.digits import digit_halves
 from .frechet import Moments, features_of, nearest
 from .rows import rows
+from .stored import stored_classifier
 
 __all__ = ["CLASSIFIER", "DigitsClassifier", "DigitsQuality", "digits_classifier", "evaluate_digits", "pixel_gaussian"]
 
@@ -44,15 +44,7 @@ def digits_classifier() -> DigitsClassifier:
 
     Raises FileNotFoundError, one line, where the repository's folder `data` is not beside the package.
     """
-    if not CLASSIFIER.is_file():
-        raise FileNotFoundError(
-            f"expected {CLASSIFIER}, found none: use minicm from a copy of its repository, or make the file with "
-            "`python experiments/digits_classifier.py digits`"
-        )
-    with torch.random.fork_rng([]):
-        model = DigitsClassifier().float()
-    load_weights(model, CLASSIFIER)
-    return model.eval().requires_grad_(False)
+    return stored_classifier(DigitsClassifier, CLASSIFIER, "python experiments/digits_classifier.py digits")
 
 
 @dataclass(frozen=True)
