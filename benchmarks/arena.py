@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class Method:
     draw: Draw = c.by_consistency
     from_teacher: bool = True
     needs_mixture: bool = False  # the exact teacher is known for eight Gaussians alone
+    evaluations: tuple[int, ...] = tuple(c.LEVELS)  # that it is made for
 
 
 def student(run: Callable[..., Run | c.Chain], draw: Draw = c.by_consistency) -> Method:
@@ -104,7 +105,7 @@ OURS: dict[str, Method] = {
     "direct_exact": Method(from_the_exact_teacher, from_teacher=False, needs_mixture=True),
     "direct": with_pairs(c.direct_run),
     "progressive": student(c.progressive_run, c.by_ddim),
-    "vsd": student(c.vsd_run),
+    "vsd": replace(student(c.vsd_run), evaluations=(1,)),
     "dmd": with_pairs(c.dmd_run),
     "adversarial": student(c.adversarial_run),
     "ctm": student(c.ctm_run, c.by_jumps),
@@ -114,7 +115,7 @@ OURS: dict[str, Method] = {
     "lagrangian": student(c.lagrangian_run, c.by_jumps),
     "tcm": student(c.tcm_run, c.by_truncated),
     "rcm": student(c.rcm_run),
-    "imm": student(c.imm_run, c.by_jumps),
+    "imm": student(c.imm_run, c.by_restarts),
 }
 METHODS = OURS | {name: peer(run) for name, run in peers().items()}
 DATA = "g8,moons,checkerboard,swiss_roll,pinwheel"
@@ -159,7 +160,7 @@ def new_rows(name: str, method: Method, data: str, yardstick: Yardstick, seconds
         print(f"{name} on {data}, seed {seed}: {error}")
         return [{**dict.fromkeys(COLUMNS), "method": name, "data": data, "seed": seed, "failure": "diverged"}]
     rows = []
-    for evaluations in c.LEVELS:
+    for evaluations in method.evaluations:
         generator = torch.Generator().manual_seed(1000 + seed)
         noise = PATH.prior((yardstick.n, 2), generator)
         samples = method.draw(model, noise, evaluations, generator)

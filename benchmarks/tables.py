@@ -72,8 +72,10 @@ def _seeds(own: Sequence[Mapping[str, object]]) -> str:
     return " to ".join(map(str, sorted({min(counts), max(counts)})))
 
 
-def _middle(found: Mapping[tuple[str, str, int], float], name: str, evaluations: int) -> float:
-    return median(found[name, data, evaluations] for data in SETS if (name, data, evaluations) in found)
+def _middle(found: Mapping[tuple[str, str, int], float], name: str, evaluations: int) -> float | None:
+    """Over the sets; None for a method that is not made for so many evaluations."""
+    values = [found[name, data, evaluations] for data in SETS if (name, data, evaluations) in found]
+    return median(values) if values else None
 
 
 def _number(value: float | None) -> str:

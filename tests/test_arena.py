@@ -11,13 +11,14 @@ from benchmarks import arena, quality
 from benchmarks.peers import flows
 from minicm import contenders as c
 from minicm.data import digit_images, eight_gaussians, moons
-from minicm.evaluation import Quality
-from minicm.jumps import FlowMap
+from minicm.evaluation import Quality, Yardstick
+from minicm.jumps import FlowMap, to_data
 from minicm.losses.distillation import drawn_pairs
 from minicm.recipes import PATH, diffusion_run, new_model
 from minicm.rungs import digits_model
+from minicm.sampling import consistency_sample
 from minicm.solvers import ddim_step, integrate, probability_flow
-from minicm.times import karras_grid
+from minicm.times import scale_grid
 
 
 @pytest.fixture(autouse=True)
@@ -88,6 +89,21 @@ def test_a_flow_map_starts_as_the_teachers_ddim_steps():
     assert isinstance(flow, FlowMap) and all(p.requires_grad for p in flow.parameters())
 
 
+def test_restarts_are_consistency_sampling_with_the_jump_to_data():
+    flow, noise = c.flow_map(new_model(3)), PATH.prior((64, 2), torch.Generator().manual_seed(0))
+    drawn = [torch.Generator().manual_seed(1) for _ in range(2)]
+    expected = consistency_sample(to_data(flow, PATH), noise, c.LEVELS[4], PATH, drawn[0])
+    torch.testing.assert_close(c.by_restarts(flow, noise, 4, drawn[1]), expected, rtol=0, atol=0.01)  # t_min is not 0
+
+
+def test_a_method_has_rows_for_the_evaluations_that_it_is_made_for(monkeypatch):
+    monkeypatch.setattr(arena, "trained", lambda *a: (new_model(0), 1, 0.001, 1.0))
+    yardstick = Yardstick(eight_gaussians, n=300, floor_pairs=1, num_projections=4)
+    for name, expected in (("vsd", [1]), ("dmd", [1, 2, 4])):
+        rows = arena.new_rows(name, arena.METHODS[name], "g8", yardstick, 1.0, 0)
+        assert [row["evaluations"] for row in rows] == expected
+
+
 def test_the_stages_of_a_chain_start_from_the_average_before_them():
     given = []
 
@@ -107,14 +123,14 @@ def test_progressive_stages_halve_and_the_last_two_are_twice_as_long():
     runs = [stage(new_model(0)) for stage in chain.stages]
     assert [run.iterations for run in runs] == [10, 10, 10, 20, 20]
     assert [(len(run.loss.times) - 1) // 2 for run in runs] == [16, 8, 4, 2, 1]
-    grid = PATH.time_at(karras_grid(32)).clamp(PATH.t_min, PATH.t_max)
+    grid = PATH.time_at(scale_grid(32)).clamp(PATH.t_min, PATH.t_max)
     assert all(run.loss.times[0] == grid[0] and run.loss.times[-1] == grid[-1] for run in runs)
 
 
 def test_ddim_with_the_ladder_takes_the_student_of_as_many_steps():
     models = torch.nn.ModuleList(new_model(k) for k in range(6))
     noise = PATH.prior((16, 2), torch.Generator().manual_seed(0))
-    grid = PATH.time_at(karras_grid(32)).clamp(PATH.t_min, PATH.t_max)
+    grid = PATH.time_at(scale_grid(32)).clamp(PATH.t_min, PATH.t_max)
     with torch.no_grad():
         expected = integrate(probability_flow(models[4], PATH), noise, grid[[0, 16, 32]], ddim_step(PATH))
     assert torch.equal(c.by_ddim(models, noise, 2, torch.Generator()), expected)
@@ -126,7 +142,7 @@ def test_pairs_of_a_teacher_start_at_the_prior_and_end_where_heun_ends():
     first = t == PATH.t_max
     assert 0.4 < first.float().mean() < 0.6 and len(t.unique()) == 4
     assert x[first].std().item() == pytest.approx(0.5, rel=0.1)
-    times = PATH.time_at(karras_grid(6)).clamp(PATH.t_min, PATH.t_max)
+    times = PATH.time_at(scale_grid(6)).clamp(PATH.t_min, PATH.t_max)
     with torch.no_grad():
         y = integrate(probability_flow(teacher, PATH), x[first], times)
         torch.testing.assert_close(end[first], teacher(y, times[-1].expand(len(y))), rtol=1e-4, atol=1e-4)

@@ -20,8 +20,7 @@ ROWS = [
 
 def test_the_readme_says_what_the_stored_results_say():
     text = tables.README.read_text("utf-8")
-    made = tables.with_table(text, "arena", tables.arena_text(tables.RESULTS / "arena.json"))
-    assert text == made, "run python benchmarks/tables.py"
+    assert text == tables.with_results(text), "run python benchmarks/tables.py"
 
 
 def test_a_line_holds_medians_over_seeds_then_over_sets_and_the_best_comes_first():
@@ -29,6 +28,11 @@ def test_a_line_holds_medians_over_seeds_then_over_sets_and_the_best_comes_first
     assert len(lines) == 4
     assert lines[2] == "| sCD | 1.5 | – | – | – | – | 12 | 0.9 | 0.520 | 7.0 | 1 |"
     assert lines[3] == "| CD | 2.0 | 5.0 | – | – | – | 3.5 | 3.5 | 0.550 | 5.0 | 3 |"
+
+
+def test_seeds_are_counted_on_each_set():
+    more = [row("cd", "pinwheel", 0, n, 1.0) for n in (1, 2, 4)]
+    assert tables.arena_table([*ROWS, *more]).splitlines()[3].endswith("| 1 to 3 |")
 
 
 def test_every_method_of_the_arena_has_a_name():
