@@ -117,7 +117,7 @@ def test_bad_files_are_refused_in_one_line(content, words, tmp_path, capsys):
         (["--data", "missing.json"], "No such file"),
         (["--budgets", "5,x"], "positive integers"),
         (["--budgets", "0"], "positive integers"),
-        (["--trajectories", "10,20"], "one number"),
+        (["--trajectories", "10,20"], "a whole number"),
         (["--sets", "g8"], "unrecognized"),
     ],
 )
