@@ -115,8 +115,8 @@ def test_bad_files_are_refused_in_one_line(content, words, tmp_path, capsys):
     [
         (["--data", "g9"], "data among g8"),
         (["--data", "missing.json"], "No such file"),
-        (["--budgets", "5,x"], "positive integers"),
-        (["--budgets", "0"], "positive integers"),
+        (["--budgets", "5,x"], "a whole number >= 1"),
+        (["--budgets", "0"], "a whole number >= 1"),
         (["--trajectories", "10,20"], "a whole number"),
         (["--sets", "g8"], "unrecognized"),
     ],
