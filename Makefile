@@ -19,7 +19,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course stable site api doctor assignments grade clean distclean
+.PHONY: help demo test test-all quick lab course stable site api doctor assignments grade marks clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -32,6 +32,7 @@ help:
 	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
 	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
+	@echo "make marks    add the marks of to_mark.csv to the tables and feedback pages of grade: OUT=folder"
 	@echo "make test-all make test, and all assignments through nbgrader"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
@@ -78,6 +79,10 @@ grade: $(FULL)
 	@if [ -z "$(IN)" ] || [ -z "$(OUT)" ]; then \
 		echo "minicm: expected make grade IN=folder_or_zip OUT=new_folder" >&2; exit 1; fi
 	@$(ONE_THREAD) $(PY) -m tutorials.assignments.grade "$(IN)" "$(OUT)" --jobs $(JOBS) $(if $(VARIANT),--term "$(VARIANT)")
+
+marks: $(FULL)
+	@if [ -z "$(OUT)" ]; then echo "minicm: expected make marks OUT=folder, as made by make grade" >&2; exit 1; fi
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.marks "$(OUT)"
 
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor

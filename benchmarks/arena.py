@@ -153,12 +153,13 @@ def yardstick_of(data: str) -> Yardstick:
 
 
 def new_rows(name: str, method: Method, data: str, yardstick: Yardstick, seconds: float, seed: int) -> list[Row]:
-    """One row for each number of evaluations; a run that broke off has a row without numbers."""
+    """One row for each number of evaluations; those of a run that broke off have no others."""
     try:
         model, steps, cost, spent = trained(method, toy(data), seconds, seed)
     except FloatingPointError as error:  # the others go on
         print(f"{name} on {data}, seed {seed}: {error}")
-        return [{**dict.fromkeys(COLUMNS), "method": name, "data": data, "seed": seed, "failure": "diverged"}]
+        empty = {**dict.fromkeys(COLUMNS), "method": name, "data": data, "seed": seed, "failure": "diverged"}
+        return [{**empty, "evaluations": evaluations} for evaluations in method.evaluations]
     rows = []
     for evaluations in method.evaluations:
         generator = torch.Generator().manual_seed(1000 + seed)

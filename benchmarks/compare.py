@@ -21,7 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.arena import METHODS, Method, Row, new_rows, scratch, student, with_pairs, yardstick_of  # noqa: E402
 from benchmarks.report import machine  # noqa: E402
 from benchmarks.tables import NAMES, RESULTS  # noqa: E402
-from minicm.contenders import LEVELS  # noqa: E402
 from minicm.data import toy  # noqa: E402
 from minicm.evaluation.results import arena_rows, over_seeds, results_table  # noqa: E402
 
@@ -53,7 +52,7 @@ def compare(
             yardstick = yardstick_of(name_of_data)
             for name, method in methods.items():
                 for seed in seeds:
-                    found = _for_each_count(new_rows(name, method, name_of_data, yardstick, seconds, seed))
+                    found = new_rows(name, method, name_of_data, yardstick, seconds, seed)
                     print(_said(found), flush=True)
                     rows += found
             print(f"\n{name_of_data}\n{table(rows, arena_rows(STORED), name_of_data)}")
@@ -77,12 +76,6 @@ def _check(methods: Mapping[str, Method], data: Sequence[str]) -> None:
             raise ValueError(f"expected data ['g8'] for {name!r}, whose exact teacher is known there alone, got {data}")
 
 
-def _for_each_count(rows: list[Row]) -> list[Row]:
-    """A run that broke off has one row; here it has one for each number of evaluations, without numbers."""
-    broke_off = rows[0]["evaluations"] is None
-    return [{**rows[0], "evaluations": n} for n in LEVELS] if broke_off else rows
-
-
 def _said(rows: list[Row]) -> str:
     first = rows[0]
     where = f"{first['method']} on {first['data']}, seed {first['seed']}"
@@ -93,7 +86,7 @@ def _said(rows: list[Row]) -> str:
 
 def table(new: Sequence[Row], stored: Sequence[Row], data: str) -> str:
     """New and stored methods on one data set, by the energy distance with one evaluation, best first."""
-    marked = [{**row, "method": f"stored: {row['method']}"} for row in stored if row["evaluations"] is not None]
+    marked = [{**row, "method": f"stored: {row['method']}"} for row in stored]
     rows = [row for row in [*new, *marked] if row["data"] == data]
     ed = {method: value for (method, _, n), value in over_seeds(rows, "ed_over_floor").items() if n == 1}
     names = {f"stored: {name}": f"{title}, stored" for name, title in NAMES.items()}

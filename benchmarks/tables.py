@@ -101,8 +101,8 @@ def solvers_text(file: Path) -> str:
     claims, libraries = found["claims"], " and ".join(", ".join(found["libraries"]).rsplit(", ", 1))
     whole, fresh, one = claims["all"], claims["fresh"], claims["all, ours always exponential Adams 4, scale"]
     return (
-        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations, the best "
-        f"of ours\nis at or below the best of {libraries} in {whole['won']} of {whole['cells']} cells, in "
+        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations, "
+        f"the best of ours\nis at or below the best of {libraries} in {whole['won']} of {whole['cells']} cells, in "
         f"{fresh['won']} of {fresh['cells']} on mixtures that were\nnot looked at before; one choice for all budgets "
         f"(`exponential_adams` on `scale_grid`) is in {one['won']} of {one['cells']}. The median\nerror is "
         f"{whole['median ratio']:.2f} of theirs (`python benchmarks/solvers.py`, {found['machine']['date']})."

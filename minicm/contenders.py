@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .jumps import FlowMap, VelocityDerivative, jump_sample, velocity_by_jvp, velocity_by_network
 from .losses import ect
 from .losses.adversarial import gan
-from .losses.alternating import summed
+from .losses.alternating import Alternating, summed
 from .losses.distillation import DirectLoss, Pairs, ProgressiveLoss, drawn_pairs, halving_times, solved_pairs
 from .losses.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut, two_times
 from .losses.inductive import IMMLoss
@@ -179,26 +179,24 @@ def vsd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0
     return Run(_student(teacher), loss, sampler, iterations, seed)
 
 
-def dmd_run(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
-    """Distribution matching with DMD's weight, and its regression on noise-sample pairs."""
+def _matched(teacher: nn.Module, iterations: int) -> Alternating:
+    """Distribution matching at all levels, with DMD's weight."""
     fake = _student(teacher)
     optimizer, rate = _critic_setup(fake, iterations, 2e-3)
-    matched = vsd(
-        PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error,
-        lr=rate,
+    return vsd(
+        PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error, lr=rate
     )  # fmt: skip
-    return Run(_student(teacher), summed((0.02, matched), (1.0, DirectLoss(pairs))), sampler, iterations, seed)
+
+
+def dmd_run(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
+    """Distribution matching with DMD's weight, and its regression on noise-sample pairs."""
+    loss = summed((0.02, _matched(teacher, iterations)), (1.0, DirectLoss(pairs)))
+    return Run(_student(teacher), loss, sampler, iterations, seed)
 
 
 def rcm_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """rCM: continuous-time distillation plus .01 of distribution matching, the reverse divergence."""
-    fake = _student(teacher)
-    optimizer, rate = _critic_setup(fake, iterations, 2e-3)
-    matched = vsd(
-        PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error,
-        lr=rate,
-    )  # fmt: skip
-    loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.01, matched))
+    loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.01, _matched(teacher, iterations)))
     return Run(_student(teacher), loss, sampler, iterations, seed, lr=2e-3)
 
 
@@ -211,27 +209,14 @@ def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed:
     pleased = gan(
         PATH, critic, optimizer, levels=GENERATOR_LEVELS, r1=0.02, blur=log_normal(-3.0, 1.0), lr=rate
     )  # fmt: skip
-    return Run(
-        _student(teacher),
-        summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.02, pleased)),
-        sampler,
-        iterations,
-        seed,
-        lr=2e-3,
-    )
+    loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.02, pleased))
+    return Run(_student(teacher), loss, sampler, iterations, seed)
 
 
 def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
     """MeanFlow from a diffusion model's weights."""
-    return Run(
-        flow_map(start),
-        meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=_derivative(start)),
-        sampler,
-        iterations,
-        seed,
-        lr=3e-3,
-        sigma_rel=0.1,
-    )
+    loss = meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=_derivative(start))
+    return Run(flow_map(start), loss, sampler, iterations, seed)
 
 
 def shortcut_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:

@@ -40,7 +40,7 @@ def made(line):
 
 def commands(text):
     """Code spans and the lines of fences of a page."""
-    fences = re.findall(r"```(?:sh)?\n(.*?)```", text, re.S)
+    fences = [body for kind, body in re.findall(r"(?ms)^```(\w*)\n(.*?)^```", text) if kind in ("", "sh")]
     return [line for fence in fences for line in fence.splitlines()] + re.findall(r"`(make [^`]*)`", text)
 
 
