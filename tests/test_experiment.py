@@ -69,9 +69,11 @@ def test_digits(runs):
     train(runs, "digits_scd", *TINY, "--teacher", str(runs / "digits_diffusion"), iterations=3)
     assert moved(runs / "digits_scd", runs / "digits_diffusion")
     train(runs, "digits_dense_diffusion", *TINY, "--width", "8", "--evaluations", "2")
-    teacher = ["--teacher", str(runs / "digits_dense_diffusion"), "--teacher_width", "8"]
-    train(runs, "digits_dense_direct", *TINY, *teacher, "--width", "6", "--trajectories", "20", "--solver_steps", "3")
+    sizes = ["--teacher", str(runs / "digits_dense_diffusion"), "--teacher_width", "8", "--width", "6"]
+    train(runs, "digits_dense_direct", *TINY, *sizes, "--trajectories", "20", "--solver_steps", "3")
     assert moved(runs / "digits_dense_diffusion") and moved(runs / "digits_dense_direct")
+    train(runs, "digits_dense_matching", *TINY, *sizes, "--start", str(runs / "digits_dense_direct"))
+    assert moved(runs / "digits_dense_matching", runs / "digits_dense_direct")
 
 
 @pytest.mark.slow

@@ -74,11 +74,13 @@ def check_classifier(file, name):
 
 
 def check_unet(file, name):
-    """A set of 898 instead of five: its distance scatters by about a tenth."""
+    """A set of 898 instead of five: its distance scatters by about a sixth."""
     recorded, drawing = metadata(file), loaded(str(file), "cpu")
-    found = digits_unet.quality(drawing, steps=2, sets=1)
-    assert found.over_floor == pytest.approx(float(recorded["over_floor_2"]), rel=0.2)
-    assert found.copies < 0.03 and found.over_floor < 8  # the Gaussian fit is at about 10
+    most = {"digits_unet_ect": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit is at about 10
+    for steps in (1, 2):
+        found = digits_unet.quality(drawing, steps=steps, sets=1)
+        assert found.over_floor == pytest.approx(float(recorded[f"over_floor_{steps}"]), rel=0.3)
+        assert found.copies < 0.05 and found.over_floor < most
 
 
 def check_successor(file, name):
@@ -124,4 +126,4 @@ def test_a_stored_model_is_small(file):
 def test_there_are_stored_models():
     names = {file.stem for file in FILES}
     assert {"eight_gaussians_teacher", "eight_gaussians_scd", "digits_student", "tinted_student"} <= names
-    assert {"digits_classifier", "digits_unet_ect"} <= names
+    assert {"digits_classifier", "digits_unet_ect", "digits_dense_matching"} <= names
