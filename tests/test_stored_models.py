@@ -76,7 +76,7 @@ def check_classifier(file, name):
 def check_unet(file, name):
     """A set of 898 instead of five: its distance scatters by about a sixth."""
     recorded, drawing = metadata(file), loaded(str(file), "cpu")
-    most = {"digits_unet_ect": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit is at about 10
+    most = {"digits_unet_ect": 8, "digits_dense_direct": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit: 10
     for steps in (1, 2):
         found = digits_unet.quality(drawing, steps=steps, sets=1)
         assert found.over_floor == pytest.approx(float(recorded[f"over_floor_{steps}"]), rel=0.3)
