@@ -74,12 +74,13 @@ def check_classifier(file, name):
 
 
 def check_unet(file, name):
-    """A set of 898 instead of five: its distance scatters by about a sixth."""
+    """Of a U-Net, which is slow, a set of 898 instead of five; of an MLP the very samples that were measured."""
     recorded, drawing = metadata(file), loaded(str(file), "cpu")
     most = {"digits_unet_ect": 8, "digits_dense_direct": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit: 10
+    sets, scatter = (1, 0.3) if name == "digits_unet_ect" else (digits_unet.SETS, 0.05)
     for steps in (1, 2):
-        found = digits_unet.quality(drawing, steps=steps, sets=1)
-        assert found.over_floor == pytest.approx(float(recorded[f"over_floor_{steps}"]), rel=0.3)
+        found = digits_unet.quality(drawing, steps=steps, sets=sets)
+        assert found.over_floor == pytest.approx(float(recorded[f"over_floor_{steps}"]), rel=scatter)
         assert found.copies < 0.05 and found.over_floor < most
 
 
