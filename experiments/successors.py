@@ -23,7 +23,7 @@ from minicm.jumps import FlowMap
 from minicm.recipes import PATH, new_model
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
-ITERATIONS = 700  # some ten seconds of one core for each
+ITERATIONS = 1500  # some twenty seconds of one core for each
 RUNS = {
     "successor_ctm": contenders.ctm_run,
     "successor_shortcut": contenders.shortcut_run,
