@@ -10,11 +10,10 @@ imported.  Rows of other runs that FILE already holds are kept, so that a long b
 Methods of your own, from a notebook: compare.py.
 """
 
-import argparse
-import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from argparse import Namespace
+from collections.abc import Callable, Collection
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -26,10 +25,12 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers.flows import by_euler, peers  # noqa: E402
-from benchmarks.report import machine, print_table, write_json  # noqa: E402
+from benchmarks.report import json_file, machine, names, positive, print_table, seeds, write_json  # noqa: E402
 from minicm import contenders as c  # noqa: E402
-from minicm.data import eight_gaussians, eight_gaussians_mixture, toy  # noqa: E402
+from minicm.command import Parser, report  # noqa: E402
+from minicm.data import TOYS, eight_gaussians, eight_gaussians_mixture, toy  # noqa: E402
 from minicm.evaluation import Yardstick  # noqa: E402
+from minicm.evaluation.results import arena_rows  # noqa: E402
 from minicm.recipes import (  # noqa: E402
     PATH,
     Run,
@@ -209,31 +210,23 @@ def named(off: float, missed: float, width: float) -> str:
     return "gaps" if missed > 0.1 else "none"
 
 
-def choice(text: str, allowed: Mapping[str, object], name: str) -> list[str]:
-    chosen = text.split(",")
-    wrong = [word for word in chosen if word not in allowed]
-    if wrong:
-        raise SystemExit(f"expected {name} among {', '.join(allowed)}, got {', '.join(wrong)}")
-    return chosen
+def stored_rows(file: Path | None) -> list[Row]:
+    """What the file holds already; nothing if there is none.  Raises ValueError for a file of another form."""
+    return list(arena_rows(file)) if file else []
 
 
-def stored_rows(file: str | None) -> list[Row]:
-    """What the file holds already; nothing if there is none."""
-    return json.loads(Path(file).read_text("utf-8"))["rows"] if file and Path(file).exists() else []
-
-
-def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> None:
+def run(options: Namespace, columns: list[str]) -> None:
     """Every method on every set with every seed; the JSON file is written anew after each run."""
     torch.set_num_threads(1)
-    print(machine())
     rows = stored_rows(options.json)
-    for data in options.data.split(","):
+    print(machine())
+    for data in options.data:
         yardstick = yardstick_of(data)
         print(f"{data}: {yardstick.floor}", flush=True)
-        for name in methods:
+        for name in options.methods:
             if METHODS[name].needs_mixture and toy(data) is not eight_gaussians:
                 continue
-            for seed in map(int, options.seeds.split(",")):
+            for seed in options.seeds:
                 new = new_rows(name, METHODS[name], data, yardstick, options.seconds, seed)
                 print_table(new, columns)
                 rows = [row for row in rows if (row["method"], row["data"], row["seed"]) != (name, data, seed)]
@@ -241,20 +234,23 @@ def run(methods: list[str], options: argparse.Namespace, columns: list[str]) -> 
                 write_json(options.json, rows)  # after each run: a long benchmark may be stopped
 
 
-def parser(description: str, methods: str) -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(description=description)
-    options.add_argument("--methods", default=methods)
-    options.add_argument("--data", default=DATA)
-    options.add_argument("--seconds", type=float, default=60.0, help="of one core, training alone (60)")
-    options.add_argument("--seeds", default="0,1,2")
-    options.add_argument("--json", metavar="FILE")
+def chosen(argv: list[str], description: str, methods: Collection[str]) -> Namespace:
+    """What the command line asks for, of these methods.  Raises ValueError for what there is not."""
+    parser = Parser(description=description)
+    parser.add_argument("--methods", type=names(methods), default=",".join(methods), help=f"of {', '.join(methods)}")
+    parser.add_argument("--data", type=names(["g8", *TOYS]), default=DATA, help=f"of g8, {', '.join(TOYS)}")
+    parser.add_argument("--seconds", type=positive, default=60.0, help="of one core, for everything of one run (60)")
+    parser.add_argument("--seeds", type=seeds, default="0,1,2")
+    parser.add_argument("--json", type=json_file, metavar="FILE")
+    options = parser.parse_args(argv)
+    if not (options.methods and options.data):
+        raise ValueError("expected at least one name for each of --methods and --data, got none")
     return options
 
 
-def main() -> None:
-    options = parser(__doc__.splitlines()[0], ",".join(METHODS)).parse_args()
-    run(choice(options.methods, METHODS, "methods"), options, COLUMNS)
+def command(argv: list[str]) -> None:
+    run(chosen(argv, __doc__.splitlines()[0], METHODS), COLUMNS)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(command, sys.argv[1:]))

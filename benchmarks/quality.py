@@ -10,16 +10,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.arena import METHODS, NUMBERS, choice, parser, run  # noqa: E402
+from benchmarks.arena import NUMBERS, chosen, run  # noqa: E402
+from minicm.command import report  # noqa: E402
 
 CONSISTENCY = ["scd", "cd", "sct", "ict", "ect"]
 
 
-def main() -> None:
-    options = parser(__doc__.splitlines()[0], ",".join(CONSISTENCY)).parse_args()
-    allowed = {name: METHODS[name] for name in CONSISTENCY}
-    run(choice(options.methods, allowed, "methods"), options, NUMBERS)
+def command(argv: list[str]) -> None:
+    run(chosen(argv, __doc__.splitlines()[0], CONSISTENCY), NUMBERS)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(report(command, sys.argv[1:]))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -10,11 +11,11 @@ from pathlib import Path
 
 import torch
 
-__all__ = ["count", "counts", "json_file", "machine", "names", "print_table", "write_json"]
+__all__ = ["count", "counts", "json_file", "machine", "names", "positive", "print_table", "seeds", "write_json"]
 
 
 def count(text: str) -> int:
-    """A whole number >= 1: the `type` of an option, as are the next three."""
+    """A whole number >= 1: the `type` of an option, as are the next five."""
     if not (text.strip().isdecimal() and int(text) > 0):
         raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
     return int(text)
@@ -23,6 +24,25 @@ def count(text: str) -> int:
 def counts(text: str) -> list[int]:
     """Such numbers with commas between them."""
     return [count(word) for word in text.split(",")]
+
+
+def seeds(text: str) -> list[int]:
+    """Whole numbers from 0 on, with commas between them."""
+    words = text.split(",")
+    if not all(word.strip().isdecimal() and int(word) < 2**32 for word in words):
+        raise argparse.ArgumentTypeError(f"expected whole numbers from 0 to 2**32 - 1, got {text!r}")
+    return [int(word) for word in words]
+
+
+def positive(text: str) -> float:
+    """A finite number > 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"expected a finite number > 0, got {text!r}")
+    return number
 
 
 def names(known: Collection[str]) -> Callable[[str], list[str]]:

@@ -40,10 +40,16 @@ EDIT_WORDS = COMMON | {
     "--number": ["0", "abc", "9999"],
 }
 DEMO_WORDS = {"--data": ["spiral", ""], "--iterations": ["0", "-1", "2.5", "abc"], "--seed": ["abc", "2.5"]}
-BENCHMARKS = {"solvers", "steps", "images", "import_time", "tables"}
+BENCHMARKS = {"arena", "quality", "solvers", "steps", "images", "import_time", "tables"}
 NUMBER = ["0", "-1", "2.5", "abc", ""]
 STEP_WORDS = {"--net": ["none"], "--batch": ["0", "64,x", ""], "--repeats": NUMBER, "--updates": NUMBER}
 IMAGE_WORDS = {"--nets": ["none"], "--eager": ["x"], "--compiled": ["x"], "--batch": NUMBER, "--repeats": NUMBER}
+ARENA_WORDS = {
+    "--methods": ["nothing", "scd,nothing", ""],
+    "--data": ["nowhere", "g8;moons", ""],
+    "--seconds": ["0", "-1", "nan", "inf", "abc"],
+    "--seeds": ["-1", "2.5", "abc", "", "4294967296"],
+}
 SOLVER_WORDS = {"--data": ["nowhere", ""], "--budgets": ["0", "abc", "5,-1"], "--trajectories": ["0", "-1", "1,2"]}
 
 
@@ -89,6 +95,9 @@ COMMANDS = [
     *each(EDIT, EDIT_WORDS, "--task", "denoise"),
     *[[name, "--fly"] for name in sorted(BENCHMARKS)],
     *[[name, "--json", word] for name in sorted(BENCHMARKS - {"tables"}) for word in ("TMP/file/x.json", "TMP", "")],
+    *each(["arena"], ARENA_WORDS),
+    *each(["quality"], ARENA_WORDS | {"--methods": ["meanflow", ""]}),
+    *[[name, "--json", "README.md"] for name in ("arena", "quality")],
     *each(["solvers"], SOLVER_WORDS),
     *each(["steps"], STEP_WORDS),
     *each(["images"], IMAGE_WORDS | {"--device": ["nowhere"]}),
