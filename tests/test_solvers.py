@@ -49,6 +49,17 @@ class Counted:
         return self.field(x, t)
 
 
+@by_step
+def test_a_time_that_would_broadcast_is_refused_by_its_name(step):
+    """t of one number beside s of three: s − t has the right shape."""
+    x, t, s = torch.ones(3, 2), torch.full((3,), 0.9), torch.full((3,), 0.5)
+    move, still = step_named(step, PATHS[0]), lambda x, t: torch.zeros_like(x)
+    assert move(still, x, t, s).shape == x.shape
+    for named, times in (("t", (t[:1], s)), ("s", (t, s[:1]))):
+        with pytest.raises(ValueError, match=rf"^expected {named} of shape \(3,\)"):
+            move(still, x, *times)
+
+
 @by_two_paths
 @by_step
 def test_order_of_convergence(path, step):
