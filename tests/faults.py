@@ -73,7 +73,8 @@ def in_child(act):
             code = stop.code
         except BaseException:
             traceback.print_exc()
-        os._exit(code)
+        finally:  # the trace may not fit on the child's disk either
+            os._exit(code)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if code == NO_RIGHTS:
         pytest.skip("this user may not mount here")
