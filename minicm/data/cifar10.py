@@ -26,8 +26,8 @@ __all__ = [
     "labelled_pictures",
     "mirrored_pictures",
     "pooled",
-    "to_pixels",
     "to_data",
+    "to_pixels",
 ]
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")

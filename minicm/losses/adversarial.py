@@ -19,8 +19,8 @@ from .matching import generate, on_path
 
 __all__ = [
     "AdversarialLoss",
-    "gan",
     "discriminator_loss",
+    "gan",
     "gradient_penalty",
     "hinge_critic",
     "hinge_generator",

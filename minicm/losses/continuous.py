@@ -135,6 +135,7 @@ class AdaptiveWeight(nn.Module):
     """w(t), a linear head on fixed time features, 0 at first; the loss e^w L − w drives it to −ln E[L|t].
 
     Its parameters belong in the optimiser; start a new one when the loss changes.
+    Raises ValueError unless count >= 1 and high > 0.
     Source: Lu and Song 2024, sec. 4; Karras et al. 2024 (EDM2), with the opposite sign.
     """
 

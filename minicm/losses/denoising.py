@@ -51,6 +51,7 @@ class DenoisingLoss:
     """`denoising_loss` with random noise and times: a `Loss`.
 
     law: of the noise-to-signal ratio, data units; EDM's is log_normal(−1.2, 1.2).
+    Raises ValueError unless sigma_data > 0.
     """
 
     path: Path

@@ -184,6 +184,7 @@ class ProgressiveLoss:
 
     times: (2N + 1,), decreasing, as `halving_times` gives them.  One loss is one stage: afterwards the student is the
     teacher of the next, with half the times.
+    Raises ValueError for other times, and unless sigma_data > 0.
     """
 
     path: Path

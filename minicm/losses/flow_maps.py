@@ -158,7 +158,10 @@ def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.2
 
 @dataclass(frozen=True)
 class FlowMapLoss:
-    """`flow_map_loss` with random noise and pairs of times: a `Loss` of a FlowMap."""
+    """`flow_map_loss` with random noise and pairs of times: a `Loss` of a FlowMap.
+
+    Raises ValueError unless power >= 0.
+    """
 
     pairs: TimePairs
     rule: Rule
@@ -232,6 +235,7 @@ class CTMLoss:
     law: of the noise-to-signal ratio on the diagonal.  u lies between `shortest` and `longest` of the way from t to s:
     the solver goes there in one step.
     The paper adds a discriminator as well: `summed` with an `AdversarialLoss` does that.
+    Raises ValueError unless share >= 0 and 0 <= shortest <= longest <= 1.
     """
 
     law: Law

@@ -87,6 +87,7 @@ class IMMLoss:
     """`imm_loss` with random noise and times: a `Loss` of a FlowMap.
 
     pairs: t and s of each group.  gap: the noise level of r is that of t less this share, but not below that of s.
+    Raises ValueError unless particles >= 1, 0 <= gap <= 1 and bandwidth > 0.
     """
 
     pairs: TimePairs

@@ -23,10 +23,10 @@ __all__ = [
     "fake_score_loss",
     "generate",
     "kl_weighted",
-    "vsd",
     "matching_loss",
     "on_path",
     "unweighted",
+    "vsd",
 ]
 
 Weighting = Callable[[Tensor, Tensor, Tensor, Tensor, Path], Tensor]

@@ -39,6 +39,7 @@ class TruncatedLoss:
 
     boundary: t'.  share: of the batch that has t = s = t', where the model must equal the first stage.
     pairs: (t, s), of which t is moved up to t' and s as well: no pair looks below the boundary.
+    Raises ValueError unless boundary > 0 and 0 <= share <= 1.
     Source: Lee et al. 2025 (truncated consistency models), with the boundary share of its code.
     """
 

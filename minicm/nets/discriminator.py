@@ -13,6 +13,7 @@ class Discriminator(nn.Module):
     """C(x) = MLP(x/σ_d) with `depth` hidden layers of `width` SiLU units; smooth, so that R1 can be differentiated.
 
     dim: elements of a sample, of any event shape.  The last layer starts at 0: at first the critic has no opinion.
+    Raises ValueError unless dim, width, depth >= 1 and sigma_data > 0.
     """
 
     def __init__(self, dim: int = 2, width: int = 128, depth: int = 3, sigma_data: float = 0.5) -> None:

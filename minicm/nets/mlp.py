@@ -19,6 +19,7 @@ class TimeFeatures(nn.Module):
 
     The frequencies stay low on purpose: continuous-time losses differentiate in t, each feature's derivative is its
     frequency, and with ten times these values that derivative drowns the rest.
+    Raises ValueError unless count >= 1 and 0 < low <= high.
     Source: Lu and Song 2024 (sCM), sec. 4, on the time embedding.
     """
 
