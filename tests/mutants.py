@@ -20,6 +20,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("checks", "t.ndim == 1 and t.shape[0] == x.shape[0]", "t.numel() in (1, len(x))", "shapes"),
+    ("checks", "for other, t in (times or {}).items():", "for other, t in ():", "solvers"),
     ("shapes", "return t.to(x.dtype).reshape", "return t.to(torch.bfloat16).to(x.dtype).reshape", "shapes"),
     ("paths", "like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x)", "like(self.d_alpha(t), x) * x0 - like(self.d_sigma(t), x)", "paths"),
     ("paths", "return (ds * x - s * v) / (ds * a - s * da)", "return (ds * x - s * v) / (ds * a + s * da)", "paths"),
@@ -35,6 +36,7 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("times", "(1 + k * torch.sigmoid(-b * t))", "(1 + k * torch.sigmoid(b * t))", "times"),
     ("times", "math.log2(last // first) + 1", "math.log2(last // first)", "times"),
     ("times", "(math.sqrt(2) * std)", "std", "times"),
+    ("times", "(high * ratio - low)", "(high * ratio - 1.1 * low)", "times"),
     ("solvers", "return x + h / 2 * (v + velocity(x + h * v, s))", "return x + h * (v + velocity(x + h * v, s)) / 3", "solvers"),
     ("solvers", "velocity(x + h * v, s))", "velocity(x + h * v, t))", "solvers"),
     ("solvers", "(k1 + 2 * k2 + 2 * k3 + k4)", "(k1 + 3 * k2 + k3 + k4)", "solvers"),
@@ -76,6 +78,11 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("averages", "return (1 - 1 / n) ** (self.gamma + 1)", "return (1 - 1 / n) ** self.gamma", "training"),
     ("training", "if grad_norm > clip:", "if grad_norm < clip:", "training"),
     ("checkpoints", "os.replace(", "os.link(", "checkpoints"),
+    ("run_folder", "< len(data):", "< 0:", "faults_disk"),
+    ("data/cifar10", "fcntl.LOCK_EX", "fcntl.LOCK_SH", "faults_data"),
+    ("contenders", "PATH, gamma=1.0", "PATH, gamma=0.0", "arena"),
+    ("evaluation/results", "(int, float)) else math.inf", "(int, float)) else 0.0", "results"),
+    ("evaluation/results", "if math.isfinite(number) else math.inf", "if math.isfinite(number) else 0.0", "results"),
     ("jumps", "a = path.d_sigma(t) * path.alpha(s) - path.d_alpha(t) * path.sigma(s)\n    b = path.alpha(t) * path.sigma(s) - path.sigma(t) * path.alpha(s)\n    return", "a = path.d_sigma(t) * path.alpha(s) + path.d_alpha(t) * path.sigma(s)\n    b = path.alpha(t) * path.sigma(s) - path.sigma(t) * path.alpha(s)\n    return", "jumps"),
     ("jumps", "return rate_a - growth * a, rate_b - growth * b", "return rate_a - growth * a, rate_b + growth * b", "jumps"),
     ("jumps", "a = path.d_sigma(t) * path.d_alpha(s) - path.d_alpha(t) * path.d_sigma(s)", "a = path.d_sigma(t) * path.d_alpha(s) - path.d_alpha(t) * path.sigma(s)", "jumps"),
@@ -130,9 +137,13 @@ def in_a_fork(folder: Path, tests: str) -> tuple[int, str]:
         with log.open("w") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        os.chdir(folder)
-        sys.path.insert(0, str(folder))
-        os._exit(int(pytest.main([tests, "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"])))
+        code = 3  # pytest's own, of an error inside it
+        try:
+            os.chdir(folder)
+            sys.path.insert(0, str(folder))
+            code = int(pytest.main([tests, "-x", "-q", "-p", "no:cacheprovider", "-m", "not slow"]))
+        finally:  # whatever happens, two processes must not go on
+            os._exit(code)
     _, status = os.waitpid(child, 0)
     return os.waitstatus_to_exitcode(status), log.read_text("utf-8")
 
