@@ -92,7 +92,8 @@ def arena_text(file: Path) -> str:
     """The table, and under it where and when its numbers were made."""
     rows, machine = arena_rows(file), json.loads(file.read_text("utf-8"))["machine"]
     where = f"{machine['processor']}, one thread, torch {machine['torch']}, {machine['date']}"
-    return f"{arena_table(rows)}\n\n{where}; `python benchmarks/arena.py`, 60 s of one core for each run. –: not run."
+    how = "`python benchmarks/arena.py`, 60 s of one core for each run"
+    return f"{arena_table(rows)}\n\n{where}; {how}. –: not run, or not made for so many evaluations."
 
 
 def solvers_text(file: Path) -> str:

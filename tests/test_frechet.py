@@ -260,10 +260,17 @@ def test_what_the_sensitivity_is_tried_with():
     assert blurred[0, 0, 8, 16] == pytest.approx(100 + 100 * 0.399, abs=1)  # the middle of the kernel
     noisy = cifar10_sensitivity.noisy(x[..., :16], 0.1).double()
     assert noisy.std().item() == pytest.approx(25.5, rel=0.05)
-    rows = [{"group": "a", "fd_clf": v} for v in (0.0, 1.0, 3.0)] + [
-        {"group": "b", "fd_clf": v} for v in (0.0, 2.0, 2.0)
+
+
+def test_a_group_is_ranked_above_the_floor_and_what_lies_below_is_named():
+    groups = {"a": (0.0, 1.0, 3.0), "b": (0.0, 2.0, 2.0), "c": (0.1, 0.0, 3.0), "d": (0.1, 3.0, 0.0)}
+    rows = [{"group": name, "size": k, "fd_clf": v} for name, found in groups.items() for k, v in enumerate(found)]
+    assert cifar10_sensitivity.ranked(rows, 0.2) == ["b", "d"] and cifar10_sensitivity.ranked(rows, 0.0) == [
+        "b",
+        "c",
+        "d",
     ]
-    assert cifar10_sensitivity.ranked(rows) == ["b"]
+    assert cifar10_sensitivity.unseen(rows, 0.2) == ["c 1", "d 2"]
 
 
 # FID

@@ -13,7 +13,9 @@ from minicm.checkpoints import load_weights
 from minicm.commands.drawing import loaded
 from minicm.data import digit_halves, eight_gaussians, eight_gaussians_mixture, toy
 from minicm.evaluation import Yardstick
+from minicm.evaluation.cifar10 import cifar10_classifier
 from minicm.evaluation.digits import DigitsClassifier
+from minicm.evaluation.frechet import Moments, features_of
 from minicm.recipes import PATH, new_model
 from minicm.sampling import consistency_sample
 
@@ -76,7 +78,7 @@ def check_classifier(file, name):
 def check_unet(file, name):
     """Of a U-Net, which is slow, a set of 898 instead of five; of an MLP the very samples that were measured."""
     recorded, drawing = metadata(file), loaded(str(file), "cpu")
-    most = {"digits_unet_ect": 8, "digits_dense_direct": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit: 10
+    most = {"digits_unet_ect": 8, "digits_dense_matching": 5}[name]  # the Gaussian fit: 10
     sets, scatter = (1, 0.3) if name == "digits_unet_ect" else (digits_unet.SETS, 0.05)
     for steps in (1, 2):
         found = digits_unet.quality(drawing, steps=steps, sets=sets)
@@ -94,7 +96,18 @@ def check_successor(file, name):
     assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor_1"]) < 2.5
 
 
+def check_cifar10_classifier(file, name):
+    """Without CIFAR-10 at hand: noise is no picture of it, nor are pictures of one size those of the other."""
+    model = cifar10_classifier(file)
+    assert float(metadata(file)["accuracy_on_test"]) > 0.75  # ten classes
+    large, small = model.statistics(32), model.statistics(16)
+    noise = torch.randint(256, (500, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    far = Moments.of(features_of(model.features, noise)).distance(large)
+    assert far > 3 * small.distance(large) > 0
+
+
 CHECKS = {
+    "cifar10_classifier": check_cifar10_classifier,
     "rivals": check_rival,
     "successors": check_successor,
     "toys": check_toy,
@@ -127,4 +140,4 @@ def test_a_stored_model_is_small(file):
 def test_there_are_stored_models():
     names = {file.stem for file in FILES}
     assert {"eight_gaussians_teacher", "eight_gaussians_scd", "digits_student", "tinted_student"} <= names
-    assert {"digits_classifier", "digits_unet_ect", "digits_dense_matching"} <= names
+    assert {"digits_classifier", "digits_unet_ect", "digits_dense_matching", "cifar10_classifier"} <= names
