@@ -245,6 +245,9 @@ def chosen(argv: list[str], description: str, methods: Collection[str]) -> Names
     options = parser.parse_args(argv)
     if not (options.methods and options.data):
         raise ValueError("expected at least one name for each of --methods and --data, got none")
+    exact = [name for name in options.methods if METHODS[name].needs_mixture]
+    if exact == options.methods and eight_gaussians not in map(toy, options.data):
+        raise ValueError(f"expected g8 among the data of {exact[0]}, whose exact teacher is known there alone")
     return options
 
 

@@ -298,6 +298,16 @@ def test_methods_of_one_seed_start_from_one_teacher_that_none_of_them_changes(mo
     arena.common_teacher.cache_clear()
 
 
+def test_the_control_alone_wants_the_set_whose_teacher_is_known():
+    def asked(text):
+        return arena.chosen(text.split(), "", arena.METHODS)
+
+    with pytest.raises(ValueError, match="^expected g8 among the data of direct_exact"):
+        asked("--methods direct_exact --data moons")
+    assert asked("--methods direct_exact,cd --data moons").methods == ["direct_exact", "cd"]
+    assert asked("--methods direct_exact --data moons,g8").data == ["moons", "g8"]
+
+
 def test_rows_in_the_file_stay_and_a_run_that_diverged_says_so(tmp_path, monkeypatch):
     file = tmp_path / "rows.json"
     old = [{"method": m, "data": "g8", "seed": 0, "evaluations": 1, "steps": 3} for m in ("cd", "scd")]
