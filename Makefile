@@ -11,6 +11,8 @@ SITE := $(VENV)-site/.stamp
 API := $(VENV)-api/.stamp
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A file stays in one process; the files in their order, so that no long one with few tests is left for the end.
+SPREAD = -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations 10
 # A Python that was asked for by name is used or refused; otherwise the first that is new enough.
 ifeq ($(origin PYTHON),undefined)
 PYTHONS := python3 python python3.13 python3.12 python3.11 python3.10
@@ -41,13 +43,13 @@ demo: $(DEMO)
 	@$(ONE_THREAD) $(PY) -m minicm demo $(if $(DATA),--data "$(DATA)")
 
 test: $(FULL)
-	$(ONE_THREAD) $(PY) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+	$(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
 
 quick: $(FULL)
-	$(ONE_THREAD) $(PY) -m pytest tests -n $(JOBS) --dist loadscope -m "not slow" $(ARGS)
+	$(ONE_THREAD) $(PY) -m pytest tests $(SPREAD) -m "not slow" $(ARGS)
 
 test-all: $(FULL)
-	MINICM_ALL_ASSIGNMENTS=1 $(ONE_THREAD) $(PY) -m pytest -n $(JOBS) --dist loadscope $(ARGS)
+	MINICM_ALL_ASSIGNMENTS=1 $(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
 
 lab: $(FULL)
 	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials

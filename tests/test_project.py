@@ -116,6 +116,7 @@ esac
 echo "$*" >>"$FAKE_LOG"
 """
 PIP = "-m pip install --quiet --disable-pip-version-check -c constraints.txt -e "
+SPREAD = "-n 2 --dist loadscope --no-loadscope-reorder --durations 10"  # what `make test` asks of pytest
 PACKAGE, EXTRAS = PIP + ".", PIP + ".[notebooks,test]"
 needs_make = pytest.mark.skipif(not (shutil.which("make") and os.name == "posix"), reason="needs GNU make")
 
@@ -157,9 +158,9 @@ def test_make_installs_once(bench):
     assert bench.make("demo", "DATA=moons").returncode == 0
     assert bench.log() == ["-m minicm demo --data moons"]
     assert bench.make("test").returncode == 0
-    assert bench.log() == [EXTRAS, "-m pytest -n 2 --dist loadscope"]
+    assert bench.log() == [EXTRAS, f"-m pytest {SPREAD}"]
     assert bench.make("test", "ARGS=-k paths", "demo").returncode == 0
-    assert bench.log() == ["-m pytest -n 2 --dist loadscope -k paths", "-m minicm demo"]
+    assert bench.log() == [f"-m pytest {SPREAD} -k paths", "-m minicm demo"]
 
 
 @needs_make
