@@ -91,7 +91,7 @@ def _critic_setup(critic: nn.Module, iterations: int, lr: float) -> tuple[torch.
 
 
 def _grid(steps: int) -> Tensor:
-    """Of angles: in the plane a Karras grid takes twice as many steps for the same error."""
+    """`scale_grid` in angles, decreasing; (steps + 1,) float64.  Its defaults are for points in the plane."""
     return PATH.time_at(scale_grid(steps)).clamp(PATH.t_min, PATH.t_max)
 
 

@@ -96,6 +96,28 @@ def test_restarts_are_consistency_sampling_with_the_jump_to_data():
     torch.testing.assert_close(c.by_restarts(flow, noise, 4, drawn[1]), expected, rtol=0, atol=0.01)  # t_min is not 0
 
 
+def test_vsd_asks_the_student_about_pure_noise_alone_and_dmd_about_every_level():
+    def asked(run):
+        times, draws = [], torch.Generator().manual_seed(0)
+        net = new_model(0)
+
+        def student(x, t):
+            times.append(t)
+            return net(x, t)
+
+        run.loss(student, moons(256, draws), 0, draws)
+        return torch.cat(times).unique().tolist()
+
+    assert asked(c.vsd_run(moons, new_model(1), 10)) == [PATH.t_max]
+    few = c.dmd_run(moons, new_model(1), drawn_pairs(*few_ends()), 10)
+    assert asked(few) == pytest.approx(sorted({*c.GENERATOR_LEVELS.tolist()}))
+
+
+def few_ends():
+    """A table of one noise level."""
+    return torch.zeros(1, 4, 2), torch.tensor([PATH.t_max], dtype=torch.float64), torch.zeros(4, 2)
+
+
 def test_a_method_has_rows_for_the_evaluations_that_it_is_made_for(monkeypatch):
     monkeypatch.setattr(arena, "trained", lambda *a: (new_model(0), 1, 0.001, 1.0))
     yardstick = Yardstick(eight_gaussians, n=300, floor_pairs=1, num_projections=4)
