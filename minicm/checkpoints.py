@@ -76,6 +76,7 @@ def save_checkpoint(
     iteration: Record.iteration of the latest update.  extras: more parts by name, such as a second average or a loss
     with parameters of its own.  Folders on the way are made.
     Raises OSError, one line, when the file cannot be written; an earlier checkpoint of that name then stays.
+    Raises ValueError for extras that take the name of another part, and for a state that could not be read again.
     """
     parts = {name: part.state_dict() for name, part in _parts(model, optimizer, ema, extras).items()}
     state = {

@@ -80,7 +80,10 @@ def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
 def check_batch(
     name: str, x: object, alike: Mapping[str, object] | None = None, times: Mapping[str, object] | None = None
 ) -> None:
-    """`check_alike` for each of `alike` and `check_per_sample` for each of `times`, beside the batch x called name."""
+    """`check_alike` for each of `alike` and `check_per_sample` for each of `times`, beside the batch x called name.
+
+    Raises ValueError as they do.
+    """
     for other, a in (alike or {}).items():
         check_alike(other, a, name, x)
     for other, t in (times or {}).items():

@@ -59,7 +59,10 @@ HEADER = f"{'sampler':<24}{'evals':>5}{'ED/floor':>12}{'SW2/floor':>12}{'C2ST':>
 
 
 def main(argv: list[str]) -> None:
-    """Run the demo with the command line's options: prints the table, writes demo.png and demo.json."""
+    """Run the demo with the command line's options: prints the table, writes demo.png and demo.json.
+
+    Raises ValueError for an unknown data set or iterations < 1, and OSError where nothing can be written.
+    """
     options = _options(argv)
     sampler = toy(options.data)
     folder = _writable(Path(options.out))

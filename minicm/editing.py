@@ -92,7 +92,10 @@ def patch_average(size: int) -> Operator:
 
 
 def first(count: int) -> Tensor:
-    """The mask K = (1, 0, ..., 0), (count,) bool: coordinate 0 of `channel_rotation` or `patch_average` is known."""
+    """The mask K = (1, 0, ..., 0), (count,) bool: coordinate 0 of `channel_rotation` or `patch_average` is known.
+
+    Raises ValueError unless count >= 1.
+    """
     check_count("count", count)
     return torch.arange(count) == 0
 

@@ -61,7 +61,10 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run needs; everything is on its device already."""
+    """What a run needs; everything is on its device already.
+
+    Raises ValueError unless iterations and batch_size are >= 1.
+    """
 
     model: Preconditioned
     loss: Loss

@@ -16,6 +16,7 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
 
     conditional: a model with its label bound, such as `model.given(label)`.  The velocity of the result is the same
     combination of the two velocities, on every path, since velocity is affine in x0.
+    Raises ValueError unless scale is finite; the result does, for an answer that has not the shape of x.
     Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
     """
     check_between("scale", scale)
@@ -33,6 +34,7 @@ def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) ->
 
     Bind the same scales to the student: for a `UNet` with `model.given(label, scales)`.  Source: Meng et al. 2023
     (distillation of guided models), the first of its two stages.
+    The result raises ValueError unless scales has one for each sample of x.
     """
     conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
 

@@ -19,7 +19,7 @@ __all__ = ["Hardware", "chosen_device", "fast", "placed"]
 
 @dataclass(frozen=True)
 class Hardware:
-    """The fields; the dataclass of an experiment extends it with its own."""
+    """The fields; the dataclass of an experiment extends it with its own.  Raises ValueError unless accumulate >= 1."""
 
     device: str = "auto"  # cpu, cuda, cuda:1 or mps; auto: a GPU of CUDA if there is one, else the CPU
     bf16: bool | None = None  # networks in bfloat16

@@ -69,6 +69,7 @@ class FlowMap(nn.Module):
     """X(x, t, s) = A x + B V, with V = √((α̇ σ_d)² + σ̇²) F(x/√((α σ_d)² + σ²), [t, s]), both factors σ_d on TrigFlow.
 
     network: (u (B, *S), times (B, 2)) -> (B, *S), such as `two_time_mlp` makes.
+    Raises ValueError unless sigma_data > 0.
     """
 
     def __init__(self, network: nn.Module, path: Path, sigma_data: float = 0.5) -> None:
@@ -83,7 +84,7 @@ class FlowMap(nn.Module):
         return like(a, x) * x + like(b, x) * V
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """V(x, t, s), (B, *S), data units per time."""
+        """V(x, t, s), (B, *S), data units per time.  Raises ValueError unless t and s are (B,)."""
         check_batch("x", x, times={"t": t, "s": s})
         path, d = self.path, self.sigma_data
         c_in = 1 / torch.hypot(path.alpha(t) * d, path.sigma(t))
@@ -102,7 +103,7 @@ class KnownMap(nn.Module):
         self.flow, self.path = flow, path
 
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """X(x, t, s), unchanged; (B, *S)."""
+        """X(x, t, s), unchanged; (B, *S).  Raises ValueError unless t and s are (B,)."""
         check_batch("x", x, times={"t": t, "s": s})
         return self.flow(x, t, s)
 
@@ -120,7 +121,10 @@ VelocityDerivative = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor, Tensor, 
 def velocity_by_jvp(
     model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """V and dV by forward-mode differentiation, on every path, in two passes; both draw the same dropout mask."""
+    """V and dV by forward-mode differentiation, on every path, in two passes; both draw the same dropout mask.
+
+    Raises ValueError for shapes that do not fit.
+    """
     check_batch("x", x, {"dx": dx}, {"t": t, "s": s, "dt": dt, "ds": ds})
     with torch.no_grad(), forked_rng(x):
         inputs, tangents = (x, t, s), (dx, dt, ds)

@@ -26,6 +26,7 @@ def exact_trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tenso
     """v and div v = Σ_i e_i·(∂v/∂x) e_i: one evaluation and one backward pass per dimension, so meant for D <= 16.
 
     x: (B, *S), D elements each; t: (B,).  Returns v (B, *S) and the divergence (B,).  v must act on each sample alone.
+    Raises ValueError for another t, or another shape of what velocity returns.
     """
     check_per_sample("t", t, x)
     v, pull = vjp(lambda y: velocity(y, t), x)
@@ -43,6 +44,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
     probe: (B, *S), of x's dtype, one per sample for the whole trajectory: a fresh one at each time would make the
     integrand rough, and no solver of high order or adaptive step would converge.  For the variance of the estimate
     repeat with other probes.  Signs (`rademacher`) have none where the Jacobian is diagonal.
+    Raises ValueError unless probe holds floats; the result does, for a shape unlike x's or a t that is not (B,).
     Source: Hutchinson 1990; Grathwohl et al. 2019 (FFJORD).
     """
     check_floats("probe", probe)
@@ -100,6 +102,7 @@ def bits_per_dim(log_prob: Tensor, num_elements: int, *, bin_width: float = 2 / 
 
     log_prob: (B,), nats, of data with uniform noise of one bin added.  num_elements: D.  bin_width: data units, 2/256
     for bytes spread over [−1, 1], which adds the 7 bits of the literature.
+    Raises ValueError unless num_elements >= 1 and bin_width > 0.
     Source: Theis, van den Oord, Bethge 2016.
     """
     check_count("num_elements", num_elements)

@@ -69,7 +69,10 @@ class Path(ABC):
         return like(self.alpha(t), x0) * x0 + like(self.sigma(t), x0) * eps
 
     def noise(self, x: Tensor, t: Tensor, x0: Tensor) -> Tensor:
-        """ε = (x − α x0)/σ, the noise that leads from x0 to x; (B, *S), needs σ(t) > 0."""
+        """ε = (x − α x0)/σ, the noise that leads from x0 to x; (B, *S), needs σ(t) > 0.
+
+        Raises ValueError for shapes that do not fit.
+        """
         check_batch("x", x, {"x0": x0}, {"t": t})
         return (x - like(self.alpha(t), x) * x0) / like(self.sigma(t), x)
 
@@ -86,7 +89,7 @@ class Path(ABC):
         return like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x) * eps
 
     def denoised(self, x: Tensor, t: Tensor, v: Tensor) -> Tensor:
-        """x0 = (σ̇ x − σ v)/(σ̇ α − σ α̇), the inverse of `velocity`; shapes as there."""
+        """x0 = (σ̇ x − σ v)/(σ̇ α − σ α̇), the inverse of `velocity`; shapes and errors as there."""
         check_batch("x", x, {"v": v}, {"t": t})
         a, s, da, ds = (like(f(t), x) for f in (self.alpha, self.sigma, self.d_alpha, self.d_sigma))
         return (ds * x - s * v) / (ds * a - s * da)
@@ -102,6 +105,7 @@ class Path(ABC):
         """σ(t_max) ε: the noise that sampling starts from.  It drops α(t_max) x0, as the papers do.
 
         shape: (B, *S), of the result.  device: None for the generator's, or torch's default without one.
+        Raises ValueError unless shape is a tuple of whole numbers >= 0.
         """
         check_event_shape("shape", shape)
         if device is None and generator is not None:
@@ -133,7 +137,10 @@ def _check_interval(low: float, high: float, names: str) -> None:
 
 @dataclass(frozen=True)
 class VE(Path):
-    """Variance exploding, with time = noise level: x_t = x0 + t ε.  Source: Karras et al. 2022 (EDM), table 1."""
+    """Variance exploding, with time = noise level: x_t = x0 + t ε.
+
+    Raises ValueError unless 0 < t_min < t_max.  Source: Karras et al. 2022 (EDM), table 1.
+    """
 
     t_min: float = 0.002
     t_max: float = 80.0
@@ -161,6 +168,7 @@ class VE(Path):
 class VP(Path):
     """Variance preserving: α = exp(−b(t)/2), σ² = 1 − α², b(t) = beta_d t²/2 + beta_min t.
 
+    Raises ValueError unless 0 < t_min < t_max, beta_d >= 0 and beta_min > 0.
     Source: Song et al. 2021, appendix C; constants of Karras et al. 2022, table 1.
     """
 
@@ -202,6 +210,7 @@ class Linear(Path):
     """Rectified flow: x_t = (1 − t) x0 + t ε, t <= 1.  Source: Liu et al. 2023, eq. 1; Lipman et al. 2023, sec. 4.1.
 
     At t_max = 1 no signal is left, σ/α is infinite: a grid or a law of σ/α that must reach t_max needs a smaller one.
+    Raises ValueError unless 0 < t_min < t_max <= 1.
     """
 
     t_min: float = 0.001
@@ -234,6 +243,7 @@ class TrigFlow(Path):
 
     The ends are given as noise-to-signal ratios in data units, so that they mean the same as on VE:
     t_min = arctan(nsr_min/σ_d) and t_max = arctan(nsr_max/σ_d) < π/2.
+    Raises ValueError unless 0 < nsr_min < nsr_max and σ_d > 0.
     Source: Lu and Song 2024 (sCM), sec. 3, eq. 3 to 5.
     """
 
@@ -274,6 +284,7 @@ def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
 
     u is the source time of equal noise-to-signal ratio, so both states are one VE sample up to scale.
     x: (B, *S) on target; t: (B,) with α_t(t) > 0.  Returns (B, *S), data units.
+    The result raises ValueError unless t is (B,).
     Source: Karras et al. 2022, appendix B; Lu and Song 2024, eq. 29.
     """
     denoise = answering("denoise", denoise)

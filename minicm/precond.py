@@ -26,6 +26,7 @@ class EDMScaling:
     """VE scalings that give F inputs and targets of unit variance; D(x, t) → x as t → 0.
 
     t is the noise level, > 0.  Source: Karras et al. 2022 (EDM), table 1, derived in appendix B.6.
+    Raises ValueError unless σ_d > 0.
     """
 
     sigma_data: float = 0.5
@@ -44,6 +45,7 @@ class ConsistencyScaling:
     """EDM's scalings shifted so that f(x, t_min) = x exactly: the boundary condition, for any network.
 
     t is the noise level, >= t_min.  The shift t − t_min stands in c_skip and in c_out's factor; the roots keep t.
+    Raises ValueError unless σ_d > 0 and t_min > 0.
     Source: Song et al. 2023 (consistency models), appendix C.
     """
 
@@ -65,7 +67,7 @@ class TrigFlowScaling:
     """D(x, t) = cos(t) x − σ_d sin(t) F(x/σ_d, t); the same formula serves diffusion and consistency models.
 
     t is the angle, in [0, π/2]; D(x, 0) = x exactly.  F of a diffusion model is the velocity dx/dt in units of σ_d;
-    F of a consistency model is another function.
+    F of a consistency model is another function.  Raises ValueError unless σ_d > 0.
     Source: Lu and Song 2024 (sCM), eq. 3 to 5.
     """
 
@@ -101,7 +103,10 @@ class Preconditioned(nn.Module):
         return like(c_skip, x) * x + like(c_out, x) * raw
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
-        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates."""
+        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.
+
+        Raises ValueError unless t is (B,).
+        """
         check_per_sample("t", t, x)
         _, _, c_in, c_noise = self.scaling(t)
         return self.network(like(c_in, x) * x, c_noise.to(x.dtype))
@@ -138,7 +143,7 @@ class Recovered(nn.Module):
         return self.denoise(x, t)
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
-        """(D(x, t) − c_skip x)/c_out; (B, *S)."""
+        """(D(x, t) − c_skip x)/c_out; (B, *S).  Raises ValueError unless t is (B,)."""
         check_per_sample("t", t, x)
         c_skip, c_out, _, _ = self.scaling(t)
         return (self.denoise(x, t) - like(c_skip, x) * x) / like(c_out, x)

@@ -42,7 +42,10 @@ PATH = TrigFlow()
 
 @dataclass
 class Run:
-    """One training run: what `fit` needs, and how long.  `average` holds the weights to sample with."""
+    """One training run: what `fit` needs, and how long.  `average` holds the weights to sample with.
+
+    Raises ValueError unless iterations and batch_size are >= 1 and lr > 0.
+    """
 
     model: nn.Module
     loss: Loss

@@ -6,6 +6,7 @@ What the experiments of one rung share, so that the weights of one can start ano
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +15,8 @@ from .checkpoints import load_weights
 from .checks import check_between, check_count
 from .data import digit_halves, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
-from .experiment import Data, Pictures
+from .experiment import Data, Pictures, Training
+from .losses import VelocityLoss
 from .nets.blocks import Additive, DoubleNorm
 from .nets.mlp import MLP
 from .nets.unet import UNet, digits_unet
@@ -22,18 +24,20 @@ from .paths import TrigFlow
 from .precond import Preconditioned, TrigFlowScaling
 from .sampling import consistency_sample
 from .solvers import ddim_step, integrate, probability_flow
-from .times import karras_grid
+from .times import karras_grid, log_normal
 from .training import warmup_linear_decay
 
 __all__ = [
     "DIGITS",
     "MIDDLE",
     "PATH",
+    "DiffusionNumbers",
     "cifar10_data",
     "cifar10_model",
     "cifar10_pictures",
     "dense_digits_model",
     "digits_data",
+    "digits_diffusion",
     "digits_model",
     "few_steps",
     "learning_rate",
@@ -63,6 +67,38 @@ def digits_data(device: torch.device) -> Data:
     return partial(of_points, digit_halves().train.to(device))
 
 
+class DiffusionNumbers(Protocol):
+    """What `digits_diffusion` reads of an experiment's Config."""
+
+    iterations: int
+    batch_size: int
+    lr: float  # of Adam
+    clip: float  # largest gradient norm
+    log_mean: float  # of the noise-to-signal ratio
+    log_std: float
+    evaluations: int  # for each picture of the run's folder
+    seed: int
+
+
+def digits_diffusion(model: Preconditioned, data: Data, c: DiffusionNumbers) -> Training:
+    """Diffusion training of a model of digits.  The rate rises over a fortieth of the run, falls over three quarters.
+
+    model and data: on the device already.
+    """
+    return Training(
+        model,
+        VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),
+        data,
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=solved(DIGITS.shape, c.evaluations),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),
+        clip=c.clip,
+        seed=c.seed,
+    )
+
+
 def cifar10_model(
     size: int, *, width: int, blocks: int, classes: int, dropout: float, double_norm: int, seed: int
 ) -> Preconditioned:
@@ -81,7 +117,10 @@ def cifar10_model(
 
 
 def cifar10_data(size: int, classes: int, device: torch.device) -> Data:
-    """Batches of mirrored training pictures, kept as uint8 on the device; (x0, label) if the model has classes."""
+    """Batches of mirrored training pictures, kept as uint8 on the device; (x0, label) if the model has classes.
+
+    Raises ValueError unless size is 16 or 32.
+    """
     _check_size(size)
     images, labels = cifar10_train()
     images = (images if size == 32 else pooled(images)).to(device)
@@ -128,7 +167,10 @@ def few_steps(shape: tuple[int, ...], *middle: float) -> Draw:
 
 
 def solved(shape: tuple[int, ...], evaluations: int) -> Draw:
-    """Draws with a diffusion model by DDIM; the last evaluation leads to the data.  shape: (C, H, W)."""
+    """Draws with a diffusion model by DDIM; the last evaluation leads to the data.  shape: (C, H, W).
+
+    Raises ValueError unless evaluations >= 2.
+    """
     check_count("evaluations", evaluations, 2)
     times = PATH.time_at(karras_grid(evaluations - 1)).clamp(PATH.t_min, PATH.t_max)
 

@@ -34,7 +34,10 @@ _PICTURES = 5  # the stream of the pictures' noise
 
 @dataclass(frozen=True)
 class Pace:
-    """Where and how often a run writes, and when it stops: nothing here changes what is trained."""
+    """Where and how often a run writes, and when it stops: nothing here changes what is trained.
+
+    Raises ValueError unless log_every >= 1 and the others are >= 0.
+    """
 
     out: str = "runs/NAME"  # the run's folder, where NAME is that of the experiment, with _PRESET
     minutes: float | None = None  # stop after so many; the same command goes on
@@ -52,7 +55,10 @@ class Pace:
 
 
 def main(argv: list[str]) -> int:
-    """The exit code of `minicm train argv`: 0 done or out of time, 130 or 143 stopped by a signal."""
+    """The exit code of `minicm train argv`: 0 done or out of time, 130 or 143 stopped by a signal.
+
+    Raises as `run` and, for the options, ValueError.
+    """
     with joined() as processes:
         try:
             experiment, config, pace = _options(dashed(argv))

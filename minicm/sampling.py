@@ -22,7 +22,7 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     A consistency function ends at t_min, so what it returns still holds the noise of t_min, and that much less is
     added.  On VE this is x0 + √(t² − t_min²) ε.  At t = t_min nothing is added.
     x0: (B, *S), data units.  t: (B,), float64, in [t_min, t_max].  Returns (B, *S).
-    generator: on x0's device.
+    generator: on x0's device.  Raises ValueError unless t is (B,).
     Source: Song et al. 2023 (consistency models), Alg. 1, with general coefficients.
     """
     check_per_sample("t", t, x0, "x0")

@@ -15,6 +15,7 @@ def fold(seed: int, *indices: int) -> int:
     """A seed in [0, 2⁶³) mixed from every number given: the seed of a run, then an iteration, then a stream.
 
     A run that draws iteration k from fold(seed, k) needs no saved generator state to go on after a break.
+    Raises ValueError for what is no whole number.
     Source: Steele et al. 2014 (SplitMix), one round for each number.
     """
     for index, number in enumerate((seed, *indices)):

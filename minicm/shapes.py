@@ -31,7 +31,7 @@ def like(t: Tensor, x: Tensor) -> Tensor:
 
 
 def per_sample(x: Tensor) -> Tensor:
-    """Σ over every axis but the first: (B, *S) -> (B,)."""
+    """Σ over every axis but the first: (B, *S) -> (B,).  Raises ValueError unless x holds floats."""
     check_floats("x", x)
     return x.flatten(1).sum(1)
 

@@ -34,6 +34,7 @@ def probability_flow(denoise: Denoiser, path: Path) -> Velocity:
     """v(x, t) = α̇ D(x, t) + σ̇ (x − α D(x, t))/σ, the ODE that has the same marginals as the noising.
 
     The field takes x (B, *S), data units, and t (B,) with σ(t) > 0; it returns (B, *S), data units per time.
+    Raises ValueError unless t is (B,) and D(x, t) has the shape of x.
     Source: Song et al. 2021 (score SDE), eq. 13; Karras et al. 2022 (EDM), eq. 1.
     """
     denoise = answering("denoise", denoise)
@@ -49,7 +50,7 @@ def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
 
     The flow changes on the scale of t itself, so that steps in t must shrink by decades on the way to the data; in u
     every decade is equally long and steps of one size do.  A grid of u is path.nsr(times).log().
-    The field takes x (B, *S) and u (B,); it needs α(t) > 0.
+    The field takes x (B, *S) and u (B,); it needs α(t) > 0.  Raises ValueError for shapes that do not fit.
     """
     velocity = answering("velocity", velocity)
 
@@ -63,12 +64,18 @@ def in_log_nsr(velocity: Velocity, path: Path) -> Velocity:
 
 
 def euler_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """x + (s − t) v(x, t): order 1, one evaluation.  x: (B, *S), t and s: (B,); returns x at s, (B, *S)."""
+    """x + (s − t) v(x, t): order 1, one evaluation.  x: (B, *S), t and s: (B,); returns x at s, (B, *S).
+
+    Raises ValueError for shapes that do not fit.
+    """
     return x + _gap(t, s, x) * velocity(x, t)
 
 
 def midpoint_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """x + (s − t) v(x_m, m) with m = (t + s)/2 and x_m by Euler: order 2, two evaluations; (B, *S)."""
+    """x + (s − t) v(x_m, m) with m = (t + s)/2 and x_m by Euler: order 2, two evaluations; (B, *S).
+
+    Raises ValueError as `euler_step`.
+    """
     h, half = _gap(t, s, x), (t + s) / 2
     return x + h * velocity(euler_step(velocity, x, t, half), half)
 
@@ -76,14 +83,17 @@ def midpoint_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor
 def heun_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
     """x + (s − t)/2 (v(x, t) + v(x_e, s)) with x_e by Euler: order 2, two evaluations; (B, *S).
 
-    Source: Karras et al. 2022 (EDM), algorithm 1 without its last step to 0.
+    Raises ValueError as `euler_step`.  Source: Karras et al. 2022 (EDM), algorithm 1 without its last step to 0.
     """
     h, v = _gap(t, s, x), velocity(x, t)
     return x + h / 2 * (v + velocity(x + h * v, s))
 
 
 def rk4_step(velocity: Velocity, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-    """x + (s − t)/6 (k1 + 2 k2 + 2 k3 + k4), the classical Runge-Kutta step: order 4, four evaluations; (B, *S)."""
+    """x + (s − t)/6 (k1 + 2 k2 + 2 k3 + k4), the classical Runge-Kutta step: order 4, four evaluations; (B, *S).
+
+    Raises ValueError as `euler_step`.
+    """
     h, half = _gap(t, s, x), (t + s) / 2
     k1 = velocity(x, t)
     k2 = velocity(x + h / 2 * k1, half)

@@ -146,6 +146,7 @@ def ct_levels(iteration: int, total: int, first: int = 2, last: int = 150) -> in
     """N(k) = ⌈√(k/K ((s₁+1)² − s₀²) + s₀²) − 1⌉ + 1, the number of levels of consistency training.
 
     Levels, not intervals: N(0) = s₀ = first, N(K) = s₁ + 1 = last + 1.
+    Raises ValueError unless iteration >= 0, total >= 1 and 1 <= first <= last.
     Source: Song et al. 2023, appendix C.
     """
     _check_levels(iteration, total, first, last)
@@ -157,6 +158,7 @@ def ct_decay(iteration: int, total: int, decay: float = 0.9, first: int = 2, las
     """μ(k) = exp(s₀ ln μ₀ / N(k)), the decay of the target's moving average in consistency training.
 
     With the paper's N(k): μ(0) = μ₀.  (OpenAI's code puts N(k) − 1 in its place and starts at μ₀².)
+    Raises ValueError unless 0 < decay < 1, and as `ct_levels`.
     Source: Song et al. 2023, appendix C.
     """
     if not (isinstance(decay, Real) and 0 < decay < 1):
@@ -168,7 +170,7 @@ def ct_decay(iteration: int, total: int, decay: float = 0.9, first: int = 2, las
 def ict_levels(iteration: int, total: int, first: int = 10, last: int = 1280) -> int:
     """N(k) = min(s₀ 2^⌊k/K'⌋, s₁) + 1 with K' = ⌊K/(log₂⌊s₁/s₀⌋ + 1)⌋: levels that double in equal stages.
 
-    Source: Song and Dhariwal 2024 (improved consistency training), table 1.
+    Raises ValueError as `ct_levels`.  Source: Song and Dhariwal 2024 (improved consistency training), table 1.
     """
     _check_levels(iteration, total, first, last)
     stage_length = math.floor(total / (math.log2(last // first) + 1))
@@ -179,6 +181,7 @@ def discretised_log_normal(levels: Tensor, mean: float = -1.1, std: float = 2.0)
     """p_i ∝ erf((ln s_{i+1} − m)/(√2 σ)) − erf((ln s_i − m)/(√2 σ)): how often interval i of a grid is drawn.
 
     levels: (N,), monotone.  Returns (N − 1,), sums to 1, in the order of the grid's intervals.
+    Raises ValueError for other levels, and unless std > 0.
     Source: Song and Dhariwal 2024, table 1.
     """
     check_between("mean", mean)
@@ -197,7 +200,7 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
     """s = t (1 − n(t)/q^(stage+1)), at least 0, with n(t) = 1 + k sigmoid(−b t): the partner of t in ECT.
 
     At stage 0 and small t it is 0, so the target is the sample itself: training starts as diffusion training.
-    t: (B,), noise-to-signal ratio.  Returns (B,), in [0, t).
+    t: (B,), noise-to-signal ratio.  Returns (B,), in [0, t).  Raises ValueError unless stage, k >= 0 and q, b > 0.
     Source: Geng et al. 2024 (ECT), sec. 3, with the constants q, k, b of its code.
     """
     check_floats("t", t)
@@ -209,7 +212,10 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
 
 
 def ect_stage(iteration: int, total: int, stages: int = 8) -> int:
-    """⌊iteration · stages/total⌋, at most stages − 1: the stage of ECT that an iteration belongs to."""
+    """⌊iteration · stages/total⌋, at most stages − 1: the stage of ECT that an iteration belongs to.
+
+    Raises ValueError unless iteration >= 0, total >= 1 and stages >= 1.
+    """
     check_count("iteration", iteration, 0)
     check_count("total iterations", total)
     check_count("stages", stages)

@@ -75,7 +75,10 @@ def fit(
 
 
 def part_seed(seed: int, part: int) -> int:
-    """The seed of part 0, 1, ... of every batch of a run; that of part 0 is the run's own."""
+    """The seed of part 0, 1, ... of every batch of a run; that of part 0 is the run's own.
+
+    Raises ValueError unless part >= 0.
+    """
     check_count("seed", seed, -math.inf)
     check_count("part", part, 0)
     return fold(seed, part) if part else seed

@@ -1,6 +1,7 @@
 """Imports point down, and what is public is documented, short and explicit; read from the source, nothing is run."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,9 @@ NEVER = {
 MAX_FILE, MAX_FUNCTION = 300, 40  # lines; of a function without its docstring
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 HEAVY = {"matplotlib", "sklearn", "torchdiffeq", "scipy"}
+MAKERS = ("__init__", "__post_init__")
+LATER = {"losses.matching"}  # its docstrings are being written
+REFUSES = re.compile(r"[Rr]aises?\b[^.]*Error\b|[Rr]aises as\b|errors as (?:in|there)\b")
 
 
 def module_name(path):
@@ -101,6 +105,44 @@ def undocumented(source, inherited=frozenset({"forward"})):
     return missing if ast.get_docstring(tree) or not tree.body else ["the module", *missing]
 
 
+def exported(source):
+    """The names in __all__."""
+    assigned = [node for node in ast.parse(source).body if isinstance(node, ast.Assign)]
+    return next(ast.literal_eval(node.value) for node in assigned if node.targets[0].id == "__all__")
+
+
+def own_nodes(node):
+    """The nodes of a body, without those of functions and classes in it."""
+    todo = list(node.body)
+    while todo:
+        found = todo.pop()
+        if not isinstance(found, (*DEFINITIONS, ast.Lambda)):
+            yield found
+            todo += ast.iter_child_nodes(found)
+
+
+def refuses(node, checks):
+    """Whether this function raises an error that it names, or calls one of the checks."""
+    nodes = list(own_nodes(node))
+    called = {getattr(found.func, "id", None) for found in nodes if isinstance(found, ast.Call)}
+    return bool(called & checks) or any(isinstance(found, ast.Raise) and found.exc for found in nodes)
+
+
+def silent_refusals(source, checks):
+    """Public functions that refuse input, themselves or by a helper, without a word of it; checks: names of helpers."""
+    tree = ast.parse(source)
+    private = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("_")]
+    for _ in private:  # a helper may call a helper
+        checks = checks | {node.name for node in private if refuses(node, checks)}
+    silent = []
+    for name, node, _ in public_definitions(tree):
+        doc = ast.get_docstring(node)  # of a class: what its constructor refuses stands there
+        makers = [item for item in node.body if getattr(item, "name", "") in MAKERS]
+        bodies = makers if isinstance(node, ast.ClassDef) else [node]
+        silent += [name] if doc and not REFUSES.search(doc) and any(refuses(body, checks) for body in bodies) else []
+    return silent
+
+
 def vague_signatures(source):
     """Public functions that take **anything or a boolean flag."""
     vague = []
@@ -140,6 +182,14 @@ def test_imports_point_down(path):
 @each_file
 def test_public_names_are_documented(path):
     assert not undocumented(path.read_text("utf-8"))
+
+
+@each_file
+def test_what_is_refused_is_documented(path):
+    checks = set(exported((PACKAGE / "checks.py").read_text("utf-8"))) - {"shown"}
+    assert {"check_count", "answering"} <= checks
+    if module_name(path) not in LATER:
+        assert not silent_refusals(path.read_text("utf-8"), checks)
 
 
 @each_file
@@ -226,3 +276,18 @@ def test_the_reading_of_signatures_and_docstrings():
     assert vague_signatures("def f(x, *, n=0, name='a', y=None): ...") == []
     assert long_functions("def f():\n" + "    x = 1\n" * 41) == ["f: 41 lines"]
     assert long_functions('def f():\n    """' + "\n" * 60 + '"""\n    return 1') == []
+
+
+def test_the_reading_of_what_is_refused():
+    said = '    """f.  Raises ValueError unless n >= 1."""\n'
+    for body in ('raise ValueError("n")', 'check("n", n)', "x = [_helper(k) for k in n]", "_other(n)"):
+        helpers = "def _helper(n):\n    check(n)\ndef _other(n):\n    return _helper(n)\n"
+        quiet = f'{helpers}def f(n):\n    """f."""\n    {body}\n'
+        assert silent_refusals(quiet, {"check"}) == ["f"], body
+        assert silent_refusals(quiet.replace('    """f."""\n', said), {"check"}) == []
+    made = 'class A:\n    """A."""\n    def __init__(self, n):\n        check(n)\n'
+    assert silent_refusals(made, {"check"}) == ["A"]
+    for harmless in ("check.total(n)", "try:\n        g()\n    except OSError:\n        raise", "def g(): raise E()"):
+        assert silent_refusals(f'def f(n):\n    """f."""\n    {harmless}\n', {"check"}) == []
+    for words in ("errors as in `g`", "Raises as `g`", "raises OSError or\n    ValueError"):
+        assert silent_refusals(f'def f(n):\n    """f: {words}."""\n    raise E()', set()) == []

@@ -160,7 +160,7 @@ def add_common(parser: Parser, *, number: int | None) -> None:
 
 
 def positive(text: str) -> int:
-    """The whole number >= 1 that an option gives."""
+    """The whole number >= 1 that an option gives.  Raises ArgumentTypeError for others."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
     return int(text)

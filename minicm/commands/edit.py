@@ -27,7 +27,10 @@ Rows = list[Tensor]  # what was given and what was made of it, each (N, C, H, W)
 
 
 def main(argv: list[str]) -> None:
-    """Edit, write a grid with the rows given, seen and made, and say where."""
+    """Edit, write a grid with the rows given, seen and made, and say where.
+
+    Raises OSError or ValueError, one line, for what cannot be written or read, or does not fit the edit.
+    """
     options = _options(argv)
     target = Path(options.out or f"out/{options.task}.png")
     if target.suffix != ".png":

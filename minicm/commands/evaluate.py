@@ -24,7 +24,10 @@ _CIFAR10 = 10_000
 
 
 def main(argv: list[str]) -> None:
-    """Measure, print a table, and write it as JSON if asked to."""
+    """Measure, print a table, and write it as JSON if asked to.
+
+    Raises OSError or ValueError, one line, for a model or option that cannot be served.
+    """
     options = _options(argv)
     if options.json:
         check_target(Path(options.json))

@@ -55,7 +55,7 @@ def cifar10_train() -> tuple[Tensor, Tensor]:
 
 
 def cifar10_test() -> tuple[Tensor, Tensor]:
-    """The test pictures, (10000, 3, 32, 32), and their labels, (10000,); otherwise as `cifar10_train`."""
+    """The test pictures, (10000, 3, 32, 32), and their labels, (10000,); source and errors as in `cifar10_train`."""
     return _read(TEST)
 
 
@@ -72,14 +72,17 @@ def pooled(pictures: Tensor) -> Tensor:
 
 
 def to_data(pictures: Tensor) -> Tensor:
-    """value/127.5 − 1 in torch's default dtype: data units; any shape, uint8."""
+    """value/127.5 − 1 in torch's default dtype: data units; any shape, uint8.  Raises ValueError for another dtype."""
     if not isinstance(pictures, Tensor) or pictures.dtype != torch.uint8:
         raise ValueError(f"expected uint8 pictures, got {shown(pictures)}")
     return pictures.to(torch.get_default_dtype()) / 127.5 - 1
 
 
 def to_pixels(x: Tensor) -> Tensor:
-    """The nearest values 0 to 255, uint8, of pictures in data units: the inverse of `to_data`; any shape."""
+    """The nearest values 0 to 255, uint8, of pictures in data units: the inverse of `to_data`; any shape.
+
+    Raises ValueError unless x holds floats.
+    """
     check_floats("x", x)
     return ((x + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 

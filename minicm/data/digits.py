@@ -52,7 +52,10 @@ def digit_images() -> tuple[Tensor, Tensor]:
 
 
 def digit_halves(seed: int = 0) -> Halves:
-    """The digits in two random halves of 899 and 898; the halves of each class differ by one picture at most."""
+    """The digits in two random halves of 899 and 898; the halves of each class differ by one picture at most.
+
+    Raises ValueError unless seed is a whole number.
+    """
     check_count("seed", seed, -math.inf)
     x, labels = digit_images()
     shuffled = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
@@ -77,19 +80,25 @@ def tinted(x: Tensor, labels: Tensor) -> Tensor:
 
 
 def to_grey(x: Tensor) -> Tensor:
-    """Ink in [0, 1], cut off there, of digits in data units; any shape."""
+    """Ink in [0, 1], cut off there, of digits in data units; any shape.  Raises ValueError unless x holds floats."""
     check_floats("x", x)
     return ((x * (2 * STD) + MEAN) / INK).clamp(0, 1)
 
 
 def to_rgb(x: Tensor) -> Tensor:
-    """Red, green and blue in [0, 1], cut off there, of tinted digits in data units; any shape."""
+    """Red, green and blue in [0, 1], cut off there, of tinted digits in data units; any shape.
+
+    Raises ValueError unless x holds floats.
+    """
     check_floats("x", x)
     return ((x * (2 * TINTED_STD) + TINTED_MEAN) / INK).clamp(0, 1)
 
 
 def tint_index(x: Tensor) -> Tensor:
-    """Which of TINTS fits each tinted picture best, by the squared error over its values; (N, 3, H, W) -> (N,)."""
+    """Which of TINTS fits each tinted picture best, by the squared error over its values; (N, 3, H, W) -> (N,).
+
+    Raises ValueError for another shape.
+    """
     check_floats("x", x)
     if x.ndim != 4 or x.shape[1] != 3:
         raise ValueError(f"expected tinted x of shape (N, 3, H, W), got {tuple(x.shape)}")

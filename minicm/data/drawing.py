@@ -34,6 +34,7 @@ class Drawing:
     """The uniform law along strokes, each a list of at least two points that a Catmull-Rom spline passes through.
 
     mean: (x, y) and var: mean of the two coordinates' variances, both exact for the 8 chords that replace each piece.
+    Raises ValueError for no strokes, and for one that has fewer than 2 finite points.
     """
 
     def __init__(self, strokes: Sequence[Stroke]) -> None:
@@ -50,7 +51,7 @@ class Drawing:
         self.var: float = ((self.shares @ (a * a + a * b + b * b)) / 3 - mean**2).mean().item()
 
     def sample(self, n: int, generator: torch.Generator) -> Tensor:
-        """Points uniform on the strokes; (n, 2), raw units."""
+        """Points uniform on the strokes; (n, 2), raw units.  Raises ValueError unless n >= 1."""
         check_count("n", n)
         device, dtype = generator.device, torch.get_default_dtype()
         i = torch.multinomial(self.shares.to(device), n, replacement=True, generator=generator)

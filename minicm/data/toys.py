@@ -77,7 +77,10 @@ def ring(n: int, generator: torch.Generator) -> Tensor:
 
 
 def moons(n: int, generator: torch.Generator) -> Tensor:
-    """Two interleaved half circles of raw radius 1 and noise .05; (n, 2), data units."""
+    """Two interleaved half circles of raw radius 1 and noise .05; (n, 2), data units.
+
+    Raises ValueError unless n >= 1.
+    """
     angle, lower = math.pi * _uniform(n, generator), _uniform(n, generator) < 0.5
     x = torch.where(lower, 1 - angle.cos(), angle.cos())
     y = torch.where(lower, 0.5 - angle.sin(), angle.sin())
@@ -87,14 +90,17 @@ def moons(n: int, generator: torch.Generator) -> Tensor:
 
 
 def checkerboard(n: int, generator: torch.Generator) -> Tensor:
-    """The black fields of a 4 × 4 board, uniform; (n, 2), data units."""
+    """The black fields of a 4 × 4 board, uniform; (n, 2), data units.  Raises ValueError unless n >= 1."""
     x = 4 * _uniform(n, generator) - 2
     y = _uniform(n, generator) + x.floor() % 2 - 2 * (_uniform(n, generator) < 0.5)
     return _standardised(torch.stack([x, y], 1), (0.0, 0.0), 4**2 / 12)
 
 
 def swiss_roll(n: int, generator: torch.Generator) -> Tensor:
-    """One and a half turns of the spiral r = angle from 3π/2 to 9π/2, with noise ½; (n, 2), data units."""
+    """One and a half turns of the spiral r = angle from 3π/2 to 9π/2, with noise ½; (n, 2), data units.
+
+    Raises ValueError unless n >= 1.
+    """
     angle = 1.5 * math.pi * (1 + 2 * _uniform(n, generator))
     raw = angle[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
     # ∫ u cos u du = 6π and ∫ u sin u du = 2 over an interval of length 3π; E[u²] = 39π²/4
@@ -104,7 +110,10 @@ def swiss_roll(n: int, generator: torch.Generator) -> Tensor:
 
 
 def pinwheel(n: int, generator: torch.Generator) -> Tensor:
-    """Five arms, each a Gaussian of std (.3, .1) at radius 1 that is twisted by exp(radius)/4; (n, 2), data units."""
+    """Five arms, each a Gaussian of std (.3, .1) at radius 1 that is twisted by exp(radius)/4; (n, 2), data units.
+
+    Raises ValueError unless n >= 1.
+    """
     check_count("n", n)
     arm = torch.randint(5, (n,), generator=generator, device=generator.device)
     radial, across = torch.randn((2, n), generator=generator, device=generator.device)

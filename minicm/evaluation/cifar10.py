@@ -27,6 +27,7 @@ class Cifar10Classifier(nn.Module):
 
     means, roots: statistics of the features of the training pictures of 32 x 32, and of those pooled to 16 x 16.  A
     root is √C: half precision then costs C no more than a share of its largest values, and C stays positive.
+    Raises ValueError unless width >= 1.
     """
 
     def __init__(self, width: int = 24) -> None:
@@ -77,7 +78,10 @@ def cifar10_classifier(file: Path = CLASSIFIER) -> Cifar10Classifier:
 
 
 def enlarged(pictures: Tensor) -> Tensor:
-    """Each pixel repeated until the picture is 32 x 32; (n, 3, H, W) -> (n, 3, 32, 32)."""
+    """Each pixel repeated until the picture is 32 x 32; (n, 3, H, W) -> (n, 3, 32, 32).
+
+    Raises ValueError unless H divides 32.
+    """
     fits = isinstance(pictures, Tensor) and pictures.ndim == 4 and len(pictures) > 0
     if not fits or not 0 < pictures.shape[2] <= 32 or 32 % pictures.shape[2]:
         raise ValueError(f"expected pictures (n, 3, H, W), H a divisor of 32, got {shown(pictures)}")

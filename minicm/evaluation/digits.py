@@ -100,6 +100,7 @@ def pixel_gaussian(n: int, points: Tensor, generator: torch.Generator) -> Tensor
     """n draws of the Gaussian with the mean and full covariance of the points; (m, *S) -> (n, *S).
 
     What a model must beat: it knows everything about pairs of pixels and nothing about digits.
+    Raises ValueError unless n >= 1.
     """
     check_count("n", n)
     flat = rows(points, "points")

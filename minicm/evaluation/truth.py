@@ -90,7 +90,7 @@ def far_fraction(x: Tensor, mixture: GaussianMixture, *, num_std: float = 3.0) -
 def far_floor(dim: int, *, num_std: float = 3.0) -> float:
     """P(|z| > num_std) of a standard normal z in dim dimensions: the far fraction of true samples of distant modes.
 
-    exp(−9/2) = .0111 in the plane.  Modes that overlap have less.
+    exp(−9/2) = .0111 in the plane.  Modes that overlap have less.  Raises ValueError unless dim >= 1 and num_std > 0.
     """
     check_count("dim", dim)
     check_positive("num_std", num_std)

@@ -34,7 +34,7 @@ Scored = Callable[[Tensor, Tensor], Tensor]  # (C(x), C(g)) -> (B,)
 def logistic_critic(real: Tensor, fake: Tensor) -> Tensor:
     """softplus(−C(x)) + softplus(C(g)); (B,), 2 ln 2 when both laws are equal and C is at its best.
 
-    Source: Goodfellow et al. 2014, eq. 1.
+    Raises ValueError unless both have one shape.  Source: Goodfellow et al. 2014, eq. 1.
     """
     check_alike("fake", fake, "real", real)
     return softplus(-real) + softplus(fake)
@@ -46,7 +46,10 @@ def logistic_generator(fake: Tensor) -> Tensor:
 
 
 def hinge_critic(real: Tensor, fake: Tensor) -> Tensor:
-    """relu(1 − C(x)) + relu(1 + C(g)); (B,), 2 at C = 0.  Source: Lim and Ye 2017 (geometric GAN)."""
+    """relu(1 − C(x)) + relu(1 + C(g)); (B,), 2 at C = 0.
+
+    Raises ValueError unless both have one shape.  Source: Lim and Ye 2017 (geometric GAN).
+    """
     check_alike("fake", fake, "real", real)
     return (1 - real).relu() + (1 + fake).relu()
 
@@ -59,7 +62,7 @@ def hinge_generator(fake: Tensor) -> Tensor:
 def gradient_penalty(critic: nn.Module, x: Tensor) -> Tensor:
     """‖∇_x C(x)‖², (B,), with the graph for the critic's parameters.  R1 where x is data.
 
-    Source: Mescheder et al. 2018, eq. 9.
+    Raises ValueError unless x holds floats.  Source: Mescheder et al. 2018, eq. 9.
     """
     check_floats("x", x)
     x = x.detach().requires_grad_(True)
@@ -98,7 +101,10 @@ class AdversarialLoss:
 def discriminator_loss(
     path: Path, levels: Tensor, *, score: Scored = logistic_critic, r1: float = 0.0, blur: Law | None = None
 ) -> CriticLoss:
-    """score(C(x), C(g)) + r1/2 ‖∇C(x)‖², per sample; (B,).  r1: in squared data units.  blur: as in the generator's."""
+    """score(C(x), C(g)) + r1/2 ‖∇C(x)‖², per sample; (B,).  r1: in squared data units.  blur: as in the generator's.
+
+    Raises ValueError unless r1 >= 0.
+    """
     levels = on_path(levels, path)
     check_between("r1", r1, 0.0)
 

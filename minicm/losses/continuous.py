@@ -41,6 +41,7 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
     """F and dF by forward-mode differentiation: works for every network that forward mode supports.
 
     Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
+    Raises ValueError for shapes that do not fit.
     """
     check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
     with torch.no_grad(), forked_rng(x):  # both draw the same dropout mask
@@ -64,6 +65,7 @@ def by_differences(h: float = 1e-3) -> Derivative:
     """F and dF by the central difference (F(x + h dx, t + h dt) − F(x − h dx, t − h dt))/2h.
 
     Needs no forward mode, only float32 and two further forward passes; its error is of order h² and 1e-7/h.
+    Raises ValueError unless h > 0.
     """
     check_positive("h", h)
 
@@ -111,7 +113,10 @@ def unchanged(g: Tensor, t: Tensor) -> Tensor:
 
 
 def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
-    """g/(‖g‖₂ + c), the norm over all elements of a sample.  Source: Lu and Song 2024, Alg. 1, c = .1."""
+    """g/(‖g‖₂ + c), the norm over all elements of a sample.
+
+    Raises ValueError unless c > 0.  Source: Lu and Song 2024, Alg. 1, c = .1.
+    """
     check_positive("c", c)
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
@@ -121,7 +126,10 @@ def normalised(c: float = 0.1) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def clipped(limit: float = 1.0) -> Callable[[Tensor, Tensor], Tensor]:
-    """cos(t) clamp(df/dt, −limit, limit), element by element.  Source: Lu and Song 2024, sec. 4, limit 1."""
+    """cos(t) clamp(df/dt, −limit, limit), element by element.
+
+    Raises ValueError unless limit > 0.  Source: Lu and Song 2024, sec. 4, limit 1.
+    """
     check_positive("limit", limit)
 
     def rescale(g: Tensor, t: Tensor) -> Tensor:
@@ -148,7 +156,7 @@ class AdaptiveWeight(nn.Module):
         nn.init.zeros_(self.head.weight)
 
     def forward(self, t: Tensor) -> Tensor:
-        """w(t); (B,) -> (B,)."""
+        """w(t); (B,) -> (B,).  Raises ValueError for another shape."""
         check_per_sample("t", t, t, "t")
         angles = t[:, None] * self.frequencies
         return self.head(torch.cat([angles.sin(), angles.cos()], dim=1).to(self.head.weight.dtype)).squeeze(1)
@@ -172,6 +180,7 @@ def scm_loss(
     x0, eps: (B, *S).  t: (B,), angles.  d: elements per sample.
     teacher: the denoiser whose ODE is distilled (sCD); None: x0 in its place (sCT), right on average.
     weight: w(t); None for w = 0, the better choice where the loss can reach 0, as on points in the plane.
+    Raises ValueError for shapes that do not fit, and as `scm_tangent`.
     Source: Lu and Song 2024 (sCM), Alg. 1.
     """
     x, teacher = path.mix(x0, eps, t), answering("teacher", teacher)
@@ -186,7 +195,10 @@ def scm_loss(
 
 
 def tangent_warmup(iterations: int) -> Callable[[int], float]:
-    """r(k) = min(1, k/iterations).  Source: Lu and Song 2024, Alg. 1, with 10,000 iterations."""
+    """r(k) = min(1, k/iterations).
+
+    Raises ValueError unless iterations >= 1.  Source: Lu and Song 2024, Alg. 1, with 10,000 iterations.
+    """
     check_count("iterations", iterations)
     return lambda iteration: min(1.0, iteration / iterations)
 

@@ -22,7 +22,7 @@ def denoising_loss(
     """(nsr² + σ_d²)/(nsr σ_d)² ‖D(x_t, t) − x0‖²/d, per sample; (B,), on average 1 where F = 0.
 
     nsr = σ(t)/α(t).  d: elements per sample.  With EDM's scaling it is the plain squared error of F.
-    x0, eps: (B, *S).  t: (B,).
+    x0, eps: (B, *S).  t: (B,).  Raises ValueError for shapes that do not fit, and unless sigma_data > 0.
     Source: Karras et al. 2022 (EDM), eq. 2 and table 1.
     """
     check_positive("sigma_data", sigma_data)
@@ -37,7 +37,7 @@ def velocity_loss(model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: 
 
     v is `path.velocity`.  On TrigFlow this is ‖σ_d F − (cos t z − sin t x0)‖²/d = σ_d² `denoising_loss`; on the linear
     path it is flow matching.
-    x0, eps: (B, *S).  t: (B,), with σ(t) > 0.
+    x0, eps: (B, *S).  t: (B,), with σ(t) > 0.  Raises ValueError for shapes that do not fit.
     Source: Lu and Song 2024 (sCM), eq. 4; Lipman et al. 2023 (flow matching), eq. 9.
     """
     x, model = path.mix(x0, eps, t), answering("model", model)

@@ -43,7 +43,7 @@ def consistency_loss(
     x0, eps: (B, *S), data units and standard normal.  t, s: (B,), s < t.
     teacher: the denoiser whose ODE leads from x_t to x_s; None: x0, so that x_s = α_s x0 + σ_s ε.
     target: f⁻; None: the model itself.  No gradient ever flows through it.
-    step: the solver of that ODE, DDIM by default.
+    step: the solver of that ODE, DDIM by default.  Raises ValueError for shapes that do not fit.
     Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
     check_per_sample("s", s, x0, "x0")
@@ -151,6 +151,7 @@ def cd(
 
     At best the student equals one pass of `step` over that grid with this teacher.
     target: a moving average of the model (the paper, on ImageNet) or None for the model itself (on CIFAR-10).
+    Raises ValueError unless levels >= 2, and for a path whose σ/α is infinite at t_max.
     Source: Song et al. 2023, Alg. 2; 18 levels and Heun on CIFAR-10.
     """
     check_count("levels", levels, 2)
@@ -171,6 +172,7 @@ def ct(
 
     target: in the paper a moving average with decay μ(k): the `.model` of ScheduledEMA(model, lambda k:
     ct_decay(k, total)), which `fit` then updates as its ema.  None: the model itself.
+    Raises ValueError as `ct_levels`, and for a path whose σ/α is infinite at t_max.
     Source: Song et al. 2023, Alg. 3 and appendix C.
     """
     grid = _levels(path)
@@ -193,6 +195,7 @@ def ict(
     """Improved consistency training: doubling levels, log-normal intervals, weight 1/gap, no moving average.
 
     distance: None for `pseudo_huber(.03)`, the paper's c for CIFAR-10, which also suits points in the plane.
+    Raises ValueError as `ict_levels`, unless std > 0, and for a path whose σ/α is infinite at t_max.
     Source: Song and Dhariwal 2024, table 1 (first 10, last 1280, mean −1.1, std 2).
     """
     grid = _levels(path)
@@ -222,6 +225,7 @@ def ect(
     """Easy consistency tuning: log-normal t, partner s = r(t, stage), weight 1/gap; starts as diffusion training.
 
     law: of the noise-to-signal ratio; None for log_normal(−1.1, 2).  distance: None for `pseudo_huber(.03)`.
+    Raises ValueError as `ect_stage`, and unless q > 0.
     Source: Geng et al. 2024 (ECT), sec. 3.
     """
     ect_stage(0, total, stages)  # its checks, before the first iteration

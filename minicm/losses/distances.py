@@ -12,19 +12,22 @@ __all__ = ["l1", "l2", "pseudo_huber", "squared"]
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
-    """‖a − b‖₂², data units squared."""
+    """‖a − b‖₂², data units squared.  Raises ValueError unless both have one shape."""
     check_alike("b", b, "a", a)
     return per_sample((a - b) ** 2)
 
 
 def l2(a: Tensor, b: Tensor) -> Tensor:
-    """‖a − b‖₂, data units; its gradient has length 1 however close a is to b (and is 0 where they are equal)."""
+    """‖a − b‖₂, data units; its gradient has length 1 however close a is to b (and is 0 where they are equal).
+
+    Raises ValueError as `squared`.
+    """
     check_alike("b", b, "a", a)
     return (a - b).flatten(1).norm(dim=1)
 
 
 def l1(a: Tensor, b: Tensor) -> Tensor:
-    """Σ|a − b|, data units."""
+    """Σ|a − b|, data units.  Raises ValueError as `squared`."""
     check_alike("b", b, "a", a)
     return per_sample((a - b).abs())
 

@@ -47,6 +47,7 @@ Pairs = Callable[[int, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 def direct_loss(model: Denoiser, x: Tensor, t: Tensor, end: Tensor, *, distance: Distance = squared) -> Tensor:
     """d(f(x_t, t), x_0)/d, per sample; (B,).  x, end: (B, *S), on one trajectory.  d: elements per sample.
 
+    Raises ValueError for shapes that do not fit.
     Source: Luhman and Luhman 2021 (knowledge distillation), with t = t_max.
     """
     check_batch("x", x, {"end": end}, {"t": t})
@@ -117,7 +118,7 @@ def fresh_pairs(
 ) -> Pairs:
     """Noise-sample pairs without end, each solved when drawn: no table that a network could learn by heart.
 
-    event: S of a sample.  times: (N + 1,), as for `solved_pairs`.
+    event: S of a sample.  times: (N + 1,), as for `solved_pairs`.  Raises ValueError for another event or other times.
     """
     times = falling_times(time_grid(times), path)
     check_event_shape("event", event)
@@ -146,6 +147,7 @@ def progressive_loss(
 
     x_s: two DDIM steps of the teacher from x_t, over u; x̃ is the x0 with which one step arrives there.
     x0, eps: (B, *S).  t, s: (B,), s < t.  between: u, (B,); None: (t + s)/2.
+    Raises ValueError for shapes that do not fit, and unless sigma_data > 0.
     Source: Salimans and Ho 2022 (progressive distillation), Alg. 2 and eq. 9 (truncated SNR, for data of std 1).
     """
     check_positive("sigma_data", sigma_data)

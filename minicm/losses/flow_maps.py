@@ -88,7 +88,7 @@ def lagrangian(teacher: Denoiser | None = None, derivative: VelocityDerivative =
 def semigroup(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
     """V + move = the V of two jumps of half the length, t to u to s with u = (t + s)/2; v on the diagonal.
 
-    On the linear path it is the mean of the two velocities.
+    On the linear path it is the mean of the two velocities.  Raises ValueError for shapes that do not fit.
     Source: Frans et al. 2025 (Shortcut), the self-consistency target.
     """
     check_alike("v", v, "x", x)
@@ -122,6 +122,7 @@ def flow_map_loss(
     teacher: the denoiser whose velocity at x_t counts; None: x0, so that v is the slope of that sample's path, right on
     average for `eulerian` and on the diagonal.
     power: MeanFlow's adaptive weight, .75 on CIFAR-10; for points in the plane 0, as it turns a mean into a median.
+    Raises ValueError for shapes that do not fit, and unless power >= 0.
     Source: Geng et al. 2025 (MeanFlow), eq. 9, and its adaptive loss weight.
     """
     check_between("power", power, 0.0)
@@ -214,7 +215,7 @@ def ctm_loss(
 
     Both ends are carried on to the data by X⁻, whose weights get no gradient, and compared there.
     t, u, s: (B,), t_min <= s <= u < t.  teacher: None for x0, then x_u = α_u x0 + σ_u ε.
-    target: X⁻, a moving average in the paper; None: the model.
+    target: X⁻, a moving average in the paper; None: the model.  Raises ValueError for shapes that do not fit.
     Source: Kim et al. 2024 (CTM), the soft consistency loss of Alg. 1.
     """
     check_batch("x0", x0, times={"u": u, "s": s})

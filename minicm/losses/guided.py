@@ -42,6 +42,7 @@ def with_scales(batches: Iterable[tuple[Tensor, Tensor]], law: Law, seed: int, s
     """(x0, label, scale) for each (x0, label); the scales (B,) of batch k are drawn from law by (seed, k) alone.
 
     law: such as uniform(1.0, 4.0).  start: the number of the first batch.
+    Raises ValueError unless seed and start >= 0 are whole numbers.
     """
     check_count("seed", seed, -math.inf)
     check_count("start", start, 0)

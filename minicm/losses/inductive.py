@@ -20,7 +20,10 @@ Kernel = Callable[[Tensor, Tensor], Tensor]  # (distances (G, M, M), scale (G,))
 
 
 def laplace_kernel(distance: Tensor, scale: Tensor) -> Tensor:
-    """exp(−|x − y|/scale).  Source: Zhou et al. 2025 (IMM), its choice of kernel."""
+    """exp(−|x − y|/scale).
+
+    Raises ValueError for another scale.  Source: Zhou et al. 2025 (IMM), its choice of kernel.
+    """
     check_per_sample("scale", scale, distance, "distance")
     return (-distance / like(scale, distance)).exp()
 
@@ -34,6 +37,7 @@ def mmd_squared(a: Tensor, b: Tensor, scale: Tensor, kernel: Kernel = laplace_ke
     """Mean of k(a, a') + k(b, b') − k(a, b') − k(b, a') over all pairs of a group; a, b: (G, M, *S) -> (G,).
 
     A V-statistic: x = x' counts as a pair, so it is >= 0, and 0 only for equal sets.  scale: (G,), data units.
+    Raises ValueError for shapes that do not fit.
     """
     if a.ndim < 3 or a.ndim != b.ndim or (a.shape[0], a.shape[2:]) != (b.shape[0], b.shape[2:]):
         raise ValueError(f"expected a and b (G, M, *S) of one G and S, got {tuple(a.shape)} and {tuple(b.shape)}")

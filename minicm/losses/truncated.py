@@ -20,7 +20,7 @@ __all__ = ["TruncatedLoss", "with_first_stage"]
 def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoiser:
     """(x, t) -> first(x, t) where t <= boundary, model(x, t) above; (B, *S).  One call where all t are on one side.
 
-    Source: Lee et al. 2025 (truncated consistency models).
+    Raises ValueError unless boundary > 0.  Source: Lee et al. 2025 (truncated consistency models).
     """
     check_positive("boundary", boundary)
 

@@ -32,7 +32,7 @@ class Discriminator(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        """C(x), logits; (B, *S) -> (B,)."""
+        """C(x), logits; (B, *S) -> (B,).  Raises ValueError if a sample does not have `dim` elements."""
         check_floats("x", x)
         if x.ndim < 2 or x[0].numel() != self.hidden[0].in_features:
             wanted = self.hidden[0].in_features

@@ -34,7 +34,10 @@ NOT_WEIGHTS = (".resample_filter", "map_augment.weight")  # what 2 x 2 means nee
 
 
 def edm_features(width: int = 128) -> TimeFeatures:
-    """The features of c = ln(σ)/4 with which EDM trained DDPM++: frequencies from 1e-4 to 1, `width` features."""
+    """The features of c = ln(σ)/4 with which EDM trained DDPM++: frequencies from 1e-4 to 1, `width` features.
+
+    Raises ValueError unless width >= 2.
+    """
     check_count("width", width, 2)
     return TimeFeatures(width // 2, 1e-4, 1.0)
 
@@ -88,7 +91,10 @@ def converted_from_edm(network: UNet, tensors: Mapping[str, Tensor], *, size: in
 
 
 def edm_names(network: UNet, *, size: int = 32) -> dict[str, str]:
-    """EDM's name, without `model.`, of every parameter of `network`, by our name; size: height of the pictures."""
+    """EDM's name, without `model.`, of every parameter of `network`, by our name; size: height of the pictures.
+
+    Raises ValueError unless size >= 1.
+    """
     check_count("size", size)
     layers = {"map0": "map_layer0", "map1": "map_layer1", "first": f"enc.{size}x{size}_conv"}
     layers |= {f"encoder.{k}": f"enc.{name}" for k, name in enumerate(_block_names(network.encoder, size))}

@@ -34,13 +34,13 @@ class TimeFeatures(nn.Module):
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, t: Tensor) -> Tensor:
-        """The features of t; unit: radians."""
+        """The features of t; unit: radians.  Raises ValueError unless t is (B,)."""
         check_per_sample("t", t, t, "t")
         angles = t[:, None] * self.frequencies.to(t.dtype)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
     def tangent(self, t: Tensor, dt: Tensor) -> Tensor:
-        """The derivative of the features along dt; (B,), (B,) -> (B, 2 count)."""
+        """The derivative of the features along dt; (B,), (B,) -> (B, 2 count).  Raises ValueError for other shapes."""
         check_per_sample("t", t, t, "t")
         check_alike("dt", dt, "t", t)
         w = self.frequencies.to(t.dtype)
@@ -82,6 +82,7 @@ class MLP(nn.Module):
         """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
+        Raises ValueError for shapes that do not fit.
         """
         self._check(u, c)
         check_alike("du", du, "u", u)

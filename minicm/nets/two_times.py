@@ -29,13 +29,16 @@ class TwoTimeFeatures(nn.Module):
         return torch.cat([self.single.frequencies, self.single.frequencies])
 
     def forward(self, times: Tensor) -> Tensor:
-        """The features of [t, s]; unit: radians."""
+        """The features of [t, s]; unit: radians.  Raises ValueError unless times is (B, 2)."""
         _check_pairs("times", times)
         t, s = times.unbind(1)
         return torch.cat([self.single(t), self.single(t - s)], dim=1)
 
     def tangent(self, times: Tensor, dtimes: Tensor) -> Tensor:
-        """The derivative of the features along dtimes; (B, 2), (B, 2) -> (B, 4 count)."""
+        """The derivative of the features along dtimes; (B, 2), (B, 2) -> (B, 4 count).
+
+        Raises ValueError for other shapes.
+        """
         _check_pairs("times", times)
         check_alike("dtimes", dtimes, "times", times)
         (t, s), (dt, ds) = times.unbind(1), dtimes.unbind(1)

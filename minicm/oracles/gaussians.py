@@ -53,7 +53,10 @@ class GaussianMixture(Oracle):
         return GaussianMixture(self.means.to(target), self.stds.to(target), self.weights.to(target))
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """m_k + std_k ε with k drawn by weight; (n, *S), in the dtype and on the device of the means."""
+        """m_k + std_k ε with k drawn by weight; (n, *S), in the dtype and on the device of the means.
+
+        Raises ValueError unless n >= 1.
+        """
         check_count("n", n)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         eps = torch.randn((n, *self.means.shape[1:]), generator=generator, dtype=self.means.dtype, device=k.device)

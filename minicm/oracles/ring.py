@@ -42,7 +42,10 @@ class Ring(FlowOracle):
         check_between("width", self.width, 0.0)
 
     def sample(self, n: int, generator: torch.Generator | None = None) -> Tensor:
-        """R (cos θ, sin θ) + w ε; (n, 2) in the default dtype, on the generator's device."""
+        """R (cos θ, sin θ) + w ε; (n, 2) in the default dtype, on the generator's device.
+
+        Raises ValueError unless n >= 1.
+        """
         device = None if generator is None else generator.device
         check_count("n", n)
         angle = 2 * math.pi * torch.rand(n, generator=generator, device=device)

@@ -60,6 +60,7 @@ def density_scatter(
 
     What it shows: where samples lie and where they crowd.
     bins: boxes along each side for the count, which is then smoothed over the 8 neighbours.  Others as in `scatter`.
+    Raises ValueError unless size > 0 and bins >= 1.
     """
     check_positive("size", size)
     xy = numbers(points, (None, 2), "points")
