@@ -147,6 +147,56 @@ CASES = [
 ]
 
 
+def by_tweedie(field):
+    """The answer field(x, D, ε, α, σ, dα, dσ, score) with D and ε = (x − α D)/σ from the score, one number per row."""
+
+    def answer(x, t, path, score):
+        a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
+        mean = (x + s**2 * score) / a
+        return field(x, mean, (x - a * mean) / s, a, s, da, ds, score)
+
+    return answer
+
+
+def with_mean(mean):
+    """The answer whose D is mean(x, α, σ, score)."""
+
+    def answer(x, D, e, a, s, da, ds, score):
+        wrong = mean(x, a, s, score)
+        return da * wrong + ds * (x - a * wrong) / s
+
+    return by_tweedie(answer)
+
+
+SUBSTITUTES = [
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D + ds * e), "PASS"),
+    (with_mean(lambda x, a, s, score: x + s**2 * score), "division by α is missing"),
+    (with_mean(lambda x, a, s, score: (x + s * score) / a), "σ enters squared"),
+    (with_mean(lambda x, a, s, score: (x + score) / a), "σ² before the score is missing"),
+    (with_mean(lambda x, a, s, score: s**2 * score / a), "x is missing"),
+    (with_mean(lambda x, a, s, score: score), "in the place of D"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D + ds * (x - D) / s), "α before it is missing"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D + ds * s * score), "opposite signs"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D - ds * score), "σ is missing"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D - ds * score / s), "you divided by σ"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D + ds * (x - a * D)), "(x − α D) without its own"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D + e), "dσ/dt is missing"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: da * D), "the second term"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: ds * D + da * e), "are swapped"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: a * D + s * e), "where their derivatives belong"),
+    (by_tweedie(lambda x, D, e, a, s, da, ds, score: ds * e), "dα/dt D is missing"),
+    (flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: da / a - ds / s), "σ² before the score"),
+    (flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: s**2 * (da / a - ds)), "without its division by σ"),
+    (flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: s**2 * (da - ds / s)), "in the factor of the score"),
+    (lambda x, t, path, score: -t[:, None] * score, "VE's field"),
+    (flow_of(lambda a, s, da, ds: a / da, lambda a, s, da, ds: s**2 * (a / da - ds / s)), "upside down"),
+    (lambda *given: -flow(*given), "negatives of the right ones"),
+    (flow_of(lambda a, s, da, ds: (da / a).T, lambda a, s, da, ds: s**2 * (da / a - ds / s)), "in the term with x"),
+    (flow_of(lambda a, s, da, ds: da / a, lambda a, s, da, ds: (s**2 * (da / a - ds / s)).T), "with the score"),
+]
+CASES += [(check_flow_by_score, *case) for case in SUBSTITUTES]
+
+
 @pytest.mark.parametrize(("check", "student", "words"), CASES)
 def test_what_is_said(check, student, words, capsys):
     check(student)

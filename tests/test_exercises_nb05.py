@@ -65,6 +65,13 @@ UNBIASED = [
     (energy(lambda d: d.sum() / ((d.shape[0] - 1) * (d.shape[1] - 1)), *2 * (without_diagonal,)), "between the sets"),
     (energy(lambda d: d.square().mean(), *2 * (lambda d: without_diagonal(d.square()),)), "not their squares"),
     (energy(lambda d: -d.mean(), *2 * (lambda d: -without_diagonal(d),)), "the sign is wrong"),
+    (lambda x, y: max(0.0, UNBIASED[1][0](x, y)), "cut off at 0"),
+    (lambda x, y: torch.tensor(UNBIASED[1][0](x, y)).clamp(min=0), "cut off at 0"),
+    (lambda x, y: torch.tensor(UNBIASED[1][0](x, y)).relu().item(), "cut off at 0"),
+    (lambda x, y: abs(UNBIASED[1][0](x, y)), "an absolute value took it away"),
+    (lambda x, y: abs(UNBIASED[1][0](x, y)) ** 0.5, "no root at the end"),
+    (lambda x, y: 2 * torch.cdist(x, y).mean() - torch.pdist(x).mean() - torch.pdist(y).mean(), "PASS"),
+    (energy(lambda d: d.mean() / 2, *2 * (lambda d: without_diagonal(d) / 2,)), "half of it"),
     (lambda x, y: torch.pdist(x).mean() + missing, "NameError"),  # noqa: F821
 ]
 

@@ -4,6 +4,7 @@ The new path is α = exp(−t), σ = √(1 − exp(−2t)), the Ornstein-Uhlenbe
 """
 
 import torch
+from torch import Tensor
 
 from .checking import Answer, compare, grade
 
@@ -72,27 +73,58 @@ def _slopes(velocity: Answer) -> str | None:
     alpha, sigma = torch.exp(-t), (1 - torch.exp(-2 * t)).sqrt()
     x, noise = alpha * X0 + sigma * EPS, alpha**2 / sigma * EPS
     right = noise - alpha * X0
-    row_alpha, row_sigma = alpha.T, sigma.T
-    mistakes = {
+    mistakes = _wrong_noise_terms(alpha, sigma, x) | _wrong_signals(alpha, noise, x)
+    return compare(velocity(x.clone(), T.clone(), X0.clone()), right, mistakes=mistakes)
+
+
+def _wrong_signals(alpha: Tensor, noise: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """hint -> the velocity whose first term is wrong, or both; alpha (2, 1), the right noise term (2, 2)."""
+    t = T[:, None]
+    return {
         "the signal should shrink: the sign of the x0 term is wrong": noise + alpha * X0,
         "the noise should grow: the sign of the noise term is wrong": -noise - alpha * X0,
         "the noise term is missing": -alpha * X0,
         "the x0 term is missing": noise,
-        "you used σ where its derivative belongs": sigma * EPS - alpha * X0,
-        "the derivative of σ stops halfway: a root has an inner derivative, that of 1 − exp(−2t)": (
-            EPS / (2 * sigma) - alpha * X0
-        ),
-        "the derivative of σ is half too small: the inner derivative, of −exp(−2t), has a factor 2": (
-            noise / 2 - alpha * X0
-        ),
-        "the derivative of σ is twice too large: the root brings a factor 1/2": 2 * noise - alpha * X0,
-        "eps is (x − α x0)/σ: the division by σ is missing": alpha**2 / sigma * (x - alpha * X0) - alpha * X0,
-        "eps is (x − α x0)/σ: the α before x0 is missing": alpha**2 / sigma * (x - X0) / sigma - alpha * X0,
-        "the times went along the wrong axis: t[:, None] gives one time per row": (
-            row_alpha**2 / row_sigma * (x - row_alpha * X0) / row_sigma - row_alpha * X0
-        ),
+        "α is missing before x0: the derivative of exp(−t) is −exp(−t)": noise - X0,
+        "the derivative of exp(−t) has no factor t: that is a power's rule": noise - t * alpha * X0,
+        "the first term holds x0, the clean point, not x": noise - alpha * x,
+        "you return the state itself: its derivative in t is asked for": x,
     }
-    return compare(velocity(x.clone(), T.clone(), X0.clone()), right, mistakes=mistakes)
+
+
+def _wrong_noise_terms(alpha: Tensor, sigma: Tensor, x: Tensor) -> dict[str, Tensor]:
+    """hint -> the velocity whose σ, dσ/dt, ε or axis is wrong; alpha, sigma (2, 1), x (2, 2)."""
+    gap, square, d_sigma = x - alpha * X0, sigma**2, alpha**2 / sigma
+    row_alpha, row_sigma = alpha.T, sigma.T
+    row_eps = (x - row_alpha * X0) / row_sigma
+    slow = (1 - alpha).sqrt()  # with the 2 of exp(−2t) forgotten
+    terms = {
+        "you used σ where its derivative belongs": sigma * EPS,
+        "you differentiated σ², not σ: a root stands in between": 2 * alpha**2 * EPS,
+        "one division by σ is missing: eps is (x − α x0)/σ, and the derivative of the root divides by σ too": (
+            alpha**2 * EPS
+        ),
+        "both divisions by σ are missing, that of eps and that of the root's derivative": alpha**2 * gap,
+        "the derivative of σ stops halfway: a root has an inner derivative, that of 1 − exp(−2t)": EPS / (2 * sigma),
+        "the inner derivative is more than its factor 2: exp(−2t) stays": EPS / sigma,
+        "the derivative of σ has α once: exp(−2t) is α²": alpha / sigma * EPS,
+        "the derivative of σ is half too small: the inner derivative, of −exp(−2t), has a factor 2": d_sigma * EPS / 2,
+        "the derivative of σ is twice too large: the root brings a factor 1/2": 2 * d_sigma * EPS,
+        "eps is (x − α x0)/σ: you divided by σ²": d_sigma * gap / square,
+        "eps is (x − α x0)/σ: the α before x0 is missing": d_sigma * (x - X0) / sigma,
+        "eps is (x − α x0)/σ: the α before x0 is missing, and the division by σ": d_sigma * (x - X0),
+        "x is not the noise: eps is (x − α x0)/σ": d_sigma * x,
+        "x/σ is not the noise: eps is (x − α x0)/σ": d_sigma * x / sigma,
+        "x − x0 over t is not the noise: eps is (x − α x0)/σ": d_sigma * (x - X0) / T[:, None],
+        "σ is the root of 1 − exp(−2t): the root is missing": alpha**2 / square * gap / square,
+        "σ² is 1 − exp(−2t): the 2 in the exponent is missing": alpha / (2 * slow) * gap / slow,
+        "the times of σ went along the wrong axis: t[:, None] gives one time per row": alpha**2 / row_sigma * gap
+        / row_sigma,
+    }  # fmt: skip
+    rows = row_alpha**2 / row_sigma * row_eps - row_alpha * X0
+    return {hint: term - alpha * X0 for hint, term in terms.items()} | {
+        "the times went along the wrong axis: t[:, None] gives one time per row": rows
+    }
 
 
 def check_convert(student: object) -> None:

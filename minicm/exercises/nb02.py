@@ -1,8 +1,9 @@
 """The checks of notebook 02: posterior means, Tweedie's formula α E[x0|x] = x + σ² ∇log p, and the ODE by the score."""
 
 import torch
+from torch import Tensor
 
-from ..paths import VP
+from ..paths import VP, Path
 from .checking import Answer, compare, grade
 
 __all__ = ["check_flow_by_score", "check_importance", "check_score", "check_two_points"]
@@ -117,13 +118,47 @@ def _flow(flow: Answer) -> str | None:
     score = torch.tensor([[-0.9, 0.5], [1.2, -0.4]], dtype=torch.float64)
     a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
     drift, pull = da / a * X, s**2 * (ds / s - da / a)
-    mistakes = {
+    mistakes = _wrong_factors(path, t, score) | _wrong_substitutes(path, t, score)
+    return compare(flow(X.clone(), t.clone(), path, score.clone()), drift - pull * score, mistakes=mistakes)
+
+
+def _wrong_substitutes(path: Path, t: Tensor, score: Tensor) -> dict[str, Tensor]:
+    """hint -> α̇ D + σ̇ ε with a wrong D or ε in terms of the score."""
+    a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
+
+    def flow(x0: Tensor, noise: Tensor) -> Tensor:
+        return da * x0 + ds * noise
+
+    def both(x0: Tensor) -> Tensor:
+        return flow(x0, (X - a * x0) / s)
+
+    x0, noise = (X + s**2 * score) / a, -s * score
+    return {
+        "D is (x + σ² score)/α: the division by α is missing": both(a * x0),
+        "D is (x + σ² score)/α: x is missing": both(s**2 * score / a),
+        "D is (x + σ² score)/α, and (x − α D)/σ holds the same D: α before it is missing": flow(x0, (X - x0) / s),
+        "(x − α D)/σ is −σ score: σ is missing": flow(x0, -score),
+        "(x − α D)/σ is −σ score: you divided by σ": flow(x0, -score / s),
+        "dσ/dt is missing before (x − α D)/σ": da * x0 + noise,
+        "the second term, dσ/dt (x − α D)/σ, is missing": da * x0,
+        "dα/dt and dσ/dt are swapped": ds * x0 + da * noise,
+        "you used α and σ where their derivatives belong": a * x0 + s * noise,
+        "the score is put in the place of D: D is (x + σ² score)/α": both(score),
+    }
+
+
+def _wrong_factors(path: Path, t: Tensor, score: Tensor) -> dict[str, Tensor]:
+    """hint -> the flow with a wrong factor of x or of the score."""
+    a, s, da, ds = (f(t)[:, None] for f in (path.alpha, path.sigma, path.d_alpha, path.d_sigma))
+    drift, pull = da / a * X, s**2 * (ds / s - da / a)
+    return {
         "the sign of the score term is wrong: time runs towards the noise, away from the data": drift + pull * score,
         "the term with x is missing: it is 0 on VE only": -pull * score,
         "the sign of the term with x is wrong": -drift - pull * score,
         "this is right on VE only: the score's factor has a second part where α changes": drift - s * ds * score,
         "the factor of the score is twice too large: that is the reverse SDE's": drift - 2 * pull * score,
-        "the two parts of the score's factor have opposite signs": drift + s**2 * (ds / s + da / a) * score,
+        "the two parts of the score's factor have opposite signs: (x − α D)/σ is −σ score": drift
+        + s**2 * (ds / s + da / a) * score,
         "the factor of the score is half of the right one": drift - pull / 2 * score,
         "dα/dt stands without its division by α: D is (x + σ² score)/α": da * X - (s * ds - s**2 * da) * score,
         "the times went along the wrong axis: path.alpha(t)[:, None] gives one number per row": (
@@ -131,5 +166,12 @@ def _flow(flow: Answer) -> str | None:
         ),
         "x is multiplied by dα/dt: it should be the relative change, (dα/dt)/α": da * X - pull * score,
         "σ enters squared before the score": drift - pull / s * score,
+        "σ² before the score is missing": drift - pull / s**2 * score,
+        "dσ/dt stands without its division by σ, or (x − α D) without its own": drift - s**2 * (ds - da / a) * score,
+        "dα/dt stands without its division by α in the factor of the score": drift - s**2 * (ds / s - da) * score,
+        "−t score is VE's field: this path has an α and a σ of its own": -t[:, None] * score,
+        "−σ dσ/dt score is the flow where α does not change: dα/dt D is missing": -s * ds * score,
+        "(dα/dt)/α is upside down": a / da * X - s**2 * (ds / s - a / da) * score,
+        "the times went along the wrong axis in the term with x": (da / a).T * X - pull * score,
+        "the times went along the wrong axis in the term with the score": drift - pull.T * score,
     }
-    return compare(flow(X.clone(), t.clone(), path, score.clone()), drift - pull * score, mistakes=mistakes)

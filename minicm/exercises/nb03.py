@@ -75,7 +75,7 @@ def _heun_float32(step: Answer) -> str | None:
     x = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]], dtype=torch.float32)
     t, s = torch.full((3,), 2.0, dtype=torch.float64), torch.full((3,), 1.0, dtype=torch.float64)
     wrong = compare(step(_constant, x.clone(), t, s), x - 1)
-    return wrong and f"with a float32 x and float64 times, 3 rows: {wrong}"
+    return wrong and f"with a float32 x and float64 times, 3 rows: {wrong}; like(s − t, x) has the dtype of x"
 
 
 def _constant(x: Tensor, t: Tensor) -> Tensor:

@@ -99,6 +99,9 @@ def _unbiased(distance: Answer) -> str | None:
         ),
         "distances, not their squares": 2 * both[0] - both[1] - both[2],
         "no root at the end: with it negative values would be lost": right.abs().sqrt(),
+        "it is cut off at 0: without its negative values the mean between true sets is above 0": torch.zeros(()),
+        "the sign is wrong, or an absolute value took it away: here the distance is negative": -right,
+        "that is half of it: the mean between the sets counts twice, those within once": right / 2,
     }
     mistakes = {hint: value.item() for hint, value in mistakes.items()}
     return compare(distance(x.clone(), y.clone()), right.item(), mistakes=mistakes)
