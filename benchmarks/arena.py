@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.failures import failure  # noqa: E402
 from benchmarks.peers.flows import by_euler, peers  # noqa: E402
 from benchmarks.report import json_file, machine, names, positive, print_table, seeds, write_json  # noqa: E402
 from minicm import contenders as c  # noqa: E402
@@ -172,42 +173,6 @@ def new_rows(name: str, method: Method, data: str, yardstick: Yardstick, seconds
         numbers |= {"modes": q.modes, "far": q.far, "steps": steps, "ms_per_step": round(1e3 * cost, 3)}
         rows.append({**row, **numbers, **failure(samples, yardstick.truth)})
     return rows
-
-
-def nearest(a: Tensor, b: Tensor) -> Tensor:
-    """The distance of each point of a (n, 2) to its nearest in b (m, 2); (n,)."""
-    return torch.cat([torch.cdist(part, b).amin(1) for part in a.split(500)])
-
-
-def failure(samples: Tensor, truth: Tensor, n: int = 4000) -> dict[str, object]:
-    """What went wrong, in a word, from two shares and a width.
-
-    off: samples farther from every true point than 99 % of true points are from other true points.  missed: the same
-    with the two sets exchanged.  Both are .01 at the floor.  width: the std of the samples over that of the data.
-    collapse: width < .5 or missed > .5 with off <= .5.  blob: off > .5, most samples lie where no data is.
-    bridges: off > .1, samples between the parts of the data.  gaps: missed > .1.  Otherwise "none".
-    """
-    n = min(n, len(truth) // 2)
-    samples, first, second = samples[:n].double(), truth[:n].double(), truth[n : 2 * n].double()
-    usual = nearest(second, first).quantile(0.99)
-    off = (nearest(samples, first) > usual).double().mean().item()
-    missed = (nearest(second, samples) > usual).double().mean().item()
-    return {"off": round(off, 4), "missed": round(missed, 4), "failure": named(off, missed, _width(samples, first))}
-
-
-def _width(samples: Tensor, truth: Tensor) -> float:
-    return (samples.var(0).sum() / truth.var(0).sum()).sqrt().item()
-
-
-def named(off: float, missed: float, width: float) -> str:
-    """The rule of `failure`."""
-    if width < 0.5 or (missed > 0.5 and off <= 0.5):
-        return "collapse"
-    if off > 0.5:
-        return "blob"
-    if off > 0.1:
-        return "bridges"
-    return "gaps" if missed > 0.1 else "none"
 
 
 def stored_rows(file: Path | None) -> list[Row]:

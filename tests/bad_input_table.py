@@ -13,7 +13,8 @@ from torch import Tensor
 
 from minicm.jumps import FlowMap
 from minicm.losses import AdaptiveWeight, squared
-from minicm.losses.flow_maps import semigroup, two_times
+from minicm.losses.flow_maps import semigroup
+from minicm.losses.time_pairs import two_times
 from minicm.nets import MLP, Discriminator, two_time_mlp
 from minicm.oracles import GaussianMixture
 from minicm.paths import VE, TrigFlow

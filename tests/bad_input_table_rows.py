@@ -63,7 +63,7 @@ from minicm.evaluation import Yardstick, energy_distance
 from minicm.guidance import guided, guided_by
 from minicm.jumps import KnownMap, velocity_by_jvp
 from minicm.likelihood import exact_trace, hutchinson_trace
-from minicm.losses.flow_maps import two_times
+from minicm.losses.time_pairs import two_times
 from minicm.nets import two_time_mlp
 from minicm.nets.blocks import Additive
 from minicm.precond import EDMScaling
@@ -476,7 +476,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "losses.discrete.ct": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ict": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ect": {},
-    "losses.discrete.neighbours": {
+    "losses.time_pairs.neighbours": {
         "levels": good(lambda: lambda k: grid(2.0, 1.0)),
         "probabilities": good(lambda: None),
     },

@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from benchmarks import arena, quality
+from benchmarks import arena, failures, quality
 from benchmarks.peers import flows
 from minicm import contenders as c
 from minicm.data import digit_images, eight_gaussians, moons
@@ -222,15 +222,15 @@ def test_peers_that_cannot_be_imported_are_left_out(monkeypatch):
     ],
 )
 def test_a_failure_is_named_by_the_rule(off, missed, width, word):
-    assert arena.named(off, missed, width) == word
+    assert failures.named(off, missed, width) == word
 
 
 def test_known_failures_are_called_by_their_names():
     g = torch.Generator().manual_seed(0)
     truth, again = eight_gaussians(4000, g), eight_gaussians(2000, g)
-    found = arena.failure(again, truth, 2000)
+    found = failures.failure(again, truth, 2000)
     assert found["failure"] == "none" and found["off"] < 0.03 and found["missed"] < 0.03
-    named = lambda x: arena.failure(x, truth, 2000)["failure"]  # noqa: E731
+    named = lambda x: failures.failure(x, truth, 2000)["failure"]  # noqa: E731
     assert named(0.5 * torch.randn(2000, 2, generator=g)) == "blob"
     assert named(0.02 * torch.randn(2000, 2, generator=g)) == "collapse"
     assert named(truth[:1] + 0.03 * torch.randn(2000, 2, generator=g)) == "collapse"
@@ -243,7 +243,7 @@ def test_known_failures_are_called_by_their_names():
 def test_the_nearest_distance_is_that_of_the_nearest():
     a, b = torch.randn(700, 2), torch.randn(40, 2)
     brute = (a[:, None] - b[None]).norm(dim=2).amin(1)
-    torch.testing.assert_close(arena.nearest(a, b), brute, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(failures.nearest(a, b), brute, rtol=1e-4, atol=1e-4)
 
 
 # ---- the command

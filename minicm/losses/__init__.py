@@ -25,7 +25,7 @@ from .continuous import (
     unchanged,
 )
 from .denoising import DenoisingLoss, VelocityLoss, denoising_loss, velocity_loss
-from .discrete import ConsistencyLoss, cd, consistency_loss, ct, ect, ict, neighbours, reciprocal_gap
+from .discrete import ConsistencyLoss, cd, consistency_loss, ct, ect, ict, reciprocal_gap
 from .distances import l1, l2, pseudo_huber, squared
 from .distillation import (
     DirectLoss,
@@ -47,10 +47,10 @@ from .flow_maps import (
     meanflow,
     semigroup,
     shortcut,
-    two_times,
 )
 from .inductive import IMMLoss, imm_loss, mmd_squared
 from .matching import MatchingLoss, matching_loss, vsd
+from .time_pairs import neighbours, two_times
 from .truncated import TruncatedLoss, with_first_stage
 
 __all__ = [

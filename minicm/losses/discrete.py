@@ -19,10 +19,9 @@ from ..shapes import Denoiser, Distance, Loss, Step
 from ..solvers import ddim_step, heun_step, probability_flow
 from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, karras_grid, log_normal
 from .distances import pseudo_huber, squared
+from .time_pairs import TimePairs, neighbours
 
-__all__ = ["ConsistencyLoss", "TimePairs", "cd", "consistency_loss", "ct", "ect", "ict", "neighbours", "reciprocal_gap"]
-
-TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s < t
+__all__ = ["ConsistencyLoss", "cd", "consistency_loss", "ct", "ect", "ict", "reciprocal_gap"]
 
 
 def consistency_loss(
@@ -104,25 +103,6 @@ class ConsistencyLoss:
             path=self.path, teacher=self.teacher, target=self.target, step=self.step, distance=self.distance,
         )  # fmt: skip
         return self.weight(t, s).to(value.dtype) * value
-
-
-def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor], Tensor] | None = None) -> TimePairs:
-    """Pairs of neighbouring levels of a decreasing grid that may depend on the iteration.
-
-    levels: iteration -> (N,), decreasing times.  probabilities: levels -> (N − 1,), how often each interval is drawn;
-    None: equally often.
-    """
-
-    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        device = None if generator is None else generator.device
-        grid = levels(iteration).to(device)
-        if probabilities is None:
-            index = torch.randint(len(grid) - 1, (batch,), generator=generator, device=device)
-        else:
-            index = torch.multinomial(probabilities(grid), batch, replacement=True, generator=generator)
-        return grid[index], grid[index + 1]
-
-    return draw
 
 
 def _levels(path: Path) -> Callable[[int], Tensor]:

@@ -29,7 +29,7 @@ from ..solvers import heun_step, probability_flow
 from ..times import Law
 from .alternating import frozen
 from .denoising import velocity_loss
-from .discrete import TimePairs
+from .time_pairs import TimePairs, two_times
 
 __all__ = [
     "CTMLoss",
@@ -43,7 +43,6 @@ __all__ = [
     "meanflow",
     "semigroup",
     "shortcut",
-    "two_times",
 ]
 
 Rule = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -133,28 +132,6 @@ def flow_map_loss(
     V, move = rule(model, x, t, s, v)
     value = per_sample((V - (V.detach() + move)) ** 2)
     return value / (value.detach() + 1e-3) ** power / x0[0].numel()
-
-
-def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TimePairs:
-    """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
-
-    law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
-    """
-    check_between("diagonal", diagonal, 0.0, 1.0)
-    check_between("ends", ends, 0.0, 1.0)
-    if diagonal + ends > 1:
-        raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
-
-    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        first, second = (path.time_at(law(batch, generator)).clamp(path.t_min, path.t_max) for _ in range(2))
-        t, s = torch.maximum(first, second), torch.minimum(first, second)
-        fixed = round(batch * diagonal), round(batch * ends)
-        t[: sum(fixed)] = first[: sum(fixed)]  # a fresh draw, not the larger of two
-        s[: fixed[0]] = t[: fixed[0]]
-        s[fixed[0] : sum(fixed)] = path.t_min
-        return t, s
-
-    return draw
 
 
 @dataclass(frozen=True)

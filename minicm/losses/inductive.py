@@ -12,7 +12,7 @@ from torch import Tensor
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
 from ..shapes import like
-from .discrete import TimePairs
+from .time_pairs import TimePairs
 
 __all__ = ["IMMLoss", "Kernel", "energy_kernel", "imm_loss", "laplace_kernel", "mmd_squared"]
 

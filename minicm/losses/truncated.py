@@ -11,8 +11,9 @@ from torch import Tensor
 from ..checks import check_between, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, Distance, like
-from .discrete import TimePairs, consistency_loss
+from .discrete import consistency_loss
 from .distances import squared
+from .time_pairs import TimePairs
 
 __all__ = ["TruncatedLoss", "with_first_stage"]
 

@@ -1,0 +1,61 @@
+"""Pairs of times t and s <= t for each sample, drawn: what a consistency loss compares, where a flow map jumps.
+
+    neighbours   t, s = τ_i, τ_{i+1}, levels of a grid       CD, CT, iCT
+    two_times    t, s = max, min of two draws from a law     MeanFlow, Shortcut, CTM, IMM
+
+t, s: (B,), float64, times of the path.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from ..checks import check_between
+from ..paths import Path
+from ..times import Law
+
+__all__ = ["TimePairs", "neighbours", "two_times"]
+
+TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
+
+
+def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor], Tensor] | None = None) -> TimePairs:
+    """Pairs of neighbouring levels of a decreasing grid that may depend on the iteration.
+
+    levels: iteration -> (N,), decreasing times.  probabilities: levels -> (N − 1,), how often each interval is drawn;
+    None: equally often.
+    """
+
+    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        device = None if generator is None else generator.device
+        grid = levels(iteration).to(device)
+        if probabilities is None:
+            index = torch.randint(len(grid) - 1, (batch,), generator=generator, device=device)
+        else:
+            index = torch.multinomial(probabilities(grid), batch, replacement=True, generator=generator)
+        return grid[index], grid[index + 1]
+
+    return draw
+
+
+def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TimePairs:
+    """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
+
+    law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
+    """
+    check_between("diagonal", diagonal, 0.0, 1.0)
+    check_between("ends", ends, 0.0, 1.0)
+    if diagonal + ends > 1:
+        raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
+
+    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        first, second = (path.time_at(law(batch, generator)).clamp(path.t_min, path.t_max) for _ in range(2))
+        t, s = torch.maximum(first, second), torch.minimum(first, second)
+        fixed = round(batch * diagonal), round(batch * ends)
+        t[: sum(fixed)] = first[: sum(fixed)]  # a fresh draw, not the larger of two
+        s[: fixed[0]] = t[: fixed[0]]
+        s[fixed[0] : sum(fixed)] = path.t_min
+        return t, s
+
+    return draw
