@@ -158,6 +158,31 @@ def test_ddim_with_the_ladder_takes_the_student_of_as_many_steps():
     assert torch.equal(c.by_ddim(models, noise, 2, torch.Generator()), expected)
 
 
+class Always(torch.nn.Module):
+    """A model with one answer."""
+
+    def __init__(self, answer):
+        super().__init__()
+        self.answer = torch.nn.Parameter(torch.tensor(answer))
+
+    def forward(self, x, t, y=None):
+        return self.answer.expand(len(x), 2)
+
+
+def test_the_direct_student_that_cannot_tell_two_ends_apart_takes_the_likelier_and_not_their_mean():
+    ends = torch.tensor([[2.0, 0.0]] * 6 + [[-2.0, 0.0]] * 4)
+
+    def pairs(n, generator):
+        assert n % len(ends) == 0
+        return torch.zeros(n, 2), torch.full((n,), PATH.t_max), ends.repeat(n // len(ends), 1)
+
+    def loss(answer):
+        run = c.direct_run(eight_gaussians, Always(answer), pairs, 10)
+        return run.loss(run.model, torch.zeros(20, 2), 0, torch.Generator()).mean().item()
+
+    assert loss([2.0, 0.0]) < loss([0.4, 0.0]) < loss([-2.0, 0.0])
+
+
 def test_pairs_of_a_teacher_start_at_the_prior_and_end_where_heun_ends():
     teacher = new_model(0)
     x, t, end = c.teacher_pairs(teacher, count=200, steps=6, kept=4)(500, torch.Generator().manual_seed(0))
