@@ -77,6 +77,55 @@ def wrong_way(model, teacher, x_t, t, s):
     return model(x_t + h / 2 * (k + slope(teacher, x_t + h * k, s)), s)
 
 
+def from_the_end_of_euler(model, teacher, x_t, t, s):
+    step = like(s - t, x_t) * slope(teacher, x_t, t)
+    return model(moved(teacher, x_t, t, s) + step, s)
+
+
+def half_euler_first(model, teacher, x_t, t, s):
+    h, k = like(s - t, x_t), slope(teacher, x_t, t)
+    return model(x_t + h / 2 * (k + slope(teacher, x_t + h / 2 * k, s)), s)
+
+
+def of_length(length):
+    """Heun with length(t, s) in the place of s − t."""
+
+    def answer(model, teacher, x_t, t, s):
+        h, k = like(length(t, s), x_t), slope(teacher, x_t, t)
+        return model(x_t + h / 2 * (k + slope(teacher, x_t + h * k, s)), s)
+
+    return answer
+
+
+def by_rows(model, teacher, x_t, t, s):
+    h, k = s - t, slope(teacher, x_t, t)
+    return model(x_t + h / 2 * (k + slope(teacher, x_t + h * k, s)), s)
+
+
+def first_over_s(model, teacher, x_t, t, s):
+    h, k = like(s - t, x_t), (x_t - teacher(x_t, t)) / like(s, x_t)
+    return model(x_t + h / 2 * (k + slope(teacher, x_t + h * k, s)), s)
+
+
+def state_kept(model, teacher, x_t, t, s):
+    h, k = like(s - t, x_t), slope(teacher, x_t, t)
+    return model(x_t + h / 2 * (k + (x_t - teacher(x_t + h * k, s)) / like(s, x_t)), s)
+
+
+def answer_kept(model, teacher, x_t, t, s):
+    h, k = like(s - t, x_t), slope(teacher, x_t, t)
+    return model(x_t + h / 2 * (k + (x_t + h * k - teacher(x_t, t)) / like(s, x_t)), s)
+
+
+def by_hand(model, teacher, x_t, t, s):
+    """Right, with falling times counted the other way and the two half steps added one after the other."""
+    with torch.no_grad():
+        gap, first = (t - s).view(-1, 1), (teacher(x_t, t) - x_t) / t.view(-1, 1)
+        guess = x_t + gap * first
+        second = (teacher(guess, s) - guess) / s.view(-1, 1)
+        return model(x_t + 0.5 * gap * first + 0.5 * gap * second, s)
+
+
 def state_detached(model, teacher, x_t, t, s):
     return model(moved(teacher, x_t, t, s).detach(), s)
 
@@ -147,7 +196,7 @@ CASES = [
     (check_target, lambda m, d, x, t, s: m(moved(d, x, t, s), s), "through the target into the model"),
     (check_target, model_frozen, "into the teacher"),
     (check_target, with_step(euler_step), "this is an Euler step"),
-    (check_target, with_step(midpoint_step), "the numbers differ"),
+    (check_target, with_step(midpoint_step), "a midpoint step"),
     (check_target, lambda m, d, x, t, s: moved(d, x, t, s).detach(), "the state x_s itself"),
     (check_target, lambda m, d, x, t, s: d(moved(d, x, t, s), s), "you ask the teacher for the aim"),
     (check_target, lambda m, d, x, t, s: m(moved(d, x, t, s), t), "with the time t"),
@@ -162,6 +211,18 @@ CASES = [
     (check_target, teacher_for_slope, "no slope"),
     (check_target, second_over_t, "divided by t"),
     (check_target, both_added, "both slopes are added"),
+    (check_target, from_the_end_of_euler, "leads from x_t"),
+    (check_target, half_euler_first, "only half of the way"),
+    (check_target, of_length(lambda t, s: s), "you have s"),
+    (check_target, of_length(lambda t, s: -t), "you have −t"),
+    (check_target, by_rows, "along the wrong axis"),
+    (check_target, first_over_s, "divided by s"),
+    (check_target, state_kept, "x is still x_t"),
+    (check_target, answer_kept, "asks the teacher again"),
+    (check_target, lambda m, d, x, t, s: m(heun_step(lambda y, u: y - d(y, u), x, t, s), s), "not divided by the time"),
+    (check_target, lambda m, d, x, t, s: m(moved(m, x, t, s), s), "the student gives the slope"),
+    (check_target, lambda m, d, x, t, s: target(d, m, x, t, s), "model and teacher are swapped"),
+    (check_target, by_hand, "PASS"),
     (check_target, wrong_way, "the wrong way"),
     (check_target, in_place, "in place"),
     (check_target, lambda m, d, x, t, s: m(moved(d, x, t, s), s).sum(1).detach(), "the shape is wrong"),

@@ -33,8 +33,37 @@ def without_alpha(x0, eps, t, s, path):
     return tuple(x0 + path.sigma(u)[:, None] * eps for u in (t, s))
 
 
+def states(at):
+    """The answer whose state at each time u is at(x0, eps, α, σ, u, other time), all columns."""
+
+    def answer(x0, eps, t, s, path):
+        column = [(path.alpha(u)[:, None], path.sigma(u)[:, None], u[:, None]) for u in (t, s)]
+        return tuple(at(x0, eps, *column[k], column[1 - k][2]) for k in (0, 1))
+
+    return answer
+
+
+def then(move):
+    """The answer with the right x_t, and x_s = move(x_t, x0, eps, t, s, path)."""
+
+    def answer(x0, eps, t, s, path):
+        x_t = path.mix(x0, eps, t)
+        return x_t, move(x_t, x0, eps, t, s, path)
+
+    return answer
+
+
+def column(values):
+    return values[:, None]
+
+
 def huber(a, b, c):
     return pseudo_huber(c)(a, b)
+
+
+def of_square(distance):
+    """The answer distance(‖a − b‖², c)."""
+    return lambda a, b, c: distance((a - b).square().flatten(1).sum(1), c)
 
 
 def elements(a, b, c):
@@ -81,6 +110,11 @@ def without_clamp(t, stage, q):
     return t * (1 - (1 + 8 * torch.sigmoid(-t)) / q ** (stage + 1))
 
 
+def partner(ratio, below=0.0):
+    """The answer t times ratio(n, t, stage, q), at least `below`."""
+    return lambda t, stage, q: (t * ratio(1 + 8 * torch.sigmoid(-t), t, stage, q)).clamp(min=below)
+
+
 def root(k, K, a, b):
     return math.sqrt(k / K * ((b + 1) ** 2 - a**2) + a**2)
 
@@ -103,6 +137,26 @@ CASES = [
     (check_ct_pair, lambda x0, eps, t, s, path: pair(x0, eps, t, s, path)[:1], "expected the two tensors"),
     (check_ct_pair, by_rows, "wrong axis"),
     (check_ct_pair, lambda x0, eps, t, s, path: path.mix(x0, eps, t), "expected the two tensors"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: a * x0 + eps), "σ is missing"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: s * x0 + a * eps), "swapped: α belongs"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: a * x0 + u * eps), "t stands for σ"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: a * x0 + 0.5 * s * eps), "σ_d counts twice"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: u.cos() * x0 + u.sin() * eps), "cos and sin are typed in"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: a * x0 + s**2 * eps), "σ is squared"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: a * x0 + s**0.5 * eps), "under a root"),
+    (
+        check_ct_pair,
+        then(lambda x, x0, e, t, s, p: column(p.alpha(s)) * x0 + column(p.sigma(t - s)) * e),
+        "noise is at",
+    ),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: p.mix(x0, e, t - s)), "at the time t − s"),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: p.mix(x, e, s)), "added to the other state"),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: x + column(s - t) * e), "as on VE"),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: x + column(p.sigma(s) - p.sigma(t)) * e), "α at the wrong time"),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: x * column(p.alpha(s) / p.alpha(t))), "only rescaled"),
+    (check_ct_pair, then(lambda x, x0, e, t, s, p: x + column(s - t) * p.velocity(x, t, x0)), "leaves the arc"),
+    (check_ct_pair, lambda x0, eps, t, s, path: list(pair(x0, eps, t, s, path)), "PASS"),
+    (check_ct_pair, states(lambda x0, eps, a, s, u, other: torch.addcmul(a * x0, s, eps)), "PASS"),
     (check_ct_levels, lambda *a: None, "not solved yet"),
     (check_ct_levels, ct_levels, "PASS"),
     (check_ct_levels, lambda k, K, a, b: math.floor(root(k, K, a, b)), "rounds down"),
@@ -122,6 +176,26 @@ CASES = [
     (check_pseudo_huber, lambda a, b, c: (((a - b) ** 2).sum(1) + c).sqrt() - c, "c must be squared"),
     (check_pseudo_huber, lambda a, b, c: (((a - b) ** 2).mean(1) + c**2).sqrt() - c, "averaged: the norm"),
     (check_pseudo_huber, lambda a, b, c: (((a - b) ** 2).sum(1) + c**2).sqrt() - c, "but not for images"),
+    (check_pseudo_huber, of_square(lambda q, c: (q + c**2).sqrt() - c**2), "c² is subtracted at the end"),
+    (check_pseudo_huber, of_square(lambda q, c: (q + c**2).sqrt() + c), "c is added at the end"),
+    (check_pseudo_huber, of_square(lambda q, c: q.sqrt() - c), "c² under the root is missing"),
+    (check_pseudo_huber, of_square(lambda q, c: (q - c**2).abs().sqrt() - c), "subtracted under the root"),
+    (check_pseudo_huber, of_square(lambda q, c: (q.sqrt() + c**2).sqrt() - c), "norm must be squared"),
+    (check_pseudo_huber, of_square(lambda q, c: q + c**2 - c), "the root is missing"),
+    (check_pseudo_huber, of_square(lambda q, c: q + c**2), "and c enters squared"),
+    (check_pseudo_huber, of_square(lambda q, c: c**2 * ((1 + q / c**2).sqrt() - 1)), "c times ours"),
+    (check_pseudo_huber, of_square(lambda q, c: (1 + q / c**2).sqrt() - 1), "divided by c"),
+    (check_pseudo_huber, of_square(lambda q, c: q.sqrt()), "this is the norm"),
+    (check_pseudo_huber, of_square(lambda q, c: q), "the squared distance"),
+    (check_pseudo_huber, of_square(lambda q, c: q / (2 * c)), "near 0 only"),
+    (check_pseudo_huber, of_square(lambda q, c: torch.where(q < c**2, q / 2, c * (q.sqrt() - c / 2))), "in two pieces"),
+    (check_pseudo_huber, of_square(lambda q, c: ((q + c**2).sqrt() - c) / 2), "half of it"),
+    (check_pseudo_huber, lambda a, b, c: ((a - b).sum(1) ** 2 + c**2).sqrt() - c, "added, then squared"),
+    (check_pseudo_huber, lambda a, b, c: ((a - b).abs().sum(1) ** 2 + c**2).sqrt() - c, "absolute values"),
+    (check_pseudo_huber, lambda a, b, c: huber(a, -b, c), "a and b are added"),
+    (check_pseudo_huber, of_square(lambda q, c: q / ((q + c**2).sqrt() + c)), "PASS"),
+    (check_pseudo_huber, of_square(lambda q, c: c * ((1 + q / c**2).sqrt() - 1)), "PASS"),
+    (check_pseudo_huber, lambda a, b, c: torch.hypot((a - b).flatten(1).norm(dim=1), torch.tensor(c)) - c, "PASS"),
     (check_ict_loss, lambda *a: None, "not solved yet"),
     (check_ict_loss, ict_loss, "PASS"),
     (check_ict_loss, both_sides, "both sides"),
@@ -156,6 +230,26 @@ CASES = [
     (check_ect_partner, lambda t, stage, q: ect_time(t, 0, q), "no part in it"),
     (check_ect_partner, lambda t, stage, q: ect_time(t, stage), "q is 2 whatever"),
     (check_ect_partner, lambda t, stage, q: ect_time(t, stage, q)[:, None], "shape is wrong"),
+    (check_ect_partner, lambda *a: without_clamp(*a).abs(), "by an absolute value"),
+    (check_ect_partner, lambda *a: without_clamp(*a).clamp(min=0.002), "became 0.002"),
+    (check_ect_partner, lambda *a: without_clamp(*a).clamp(max=0), "wrong way round"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n / q ** (k + 1) / t), "the t before n"),
+    (check_ect_partner, partner(lambda n, t, k, q: (1 - n) / q ** (k + 1)), "all partners are 0"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n * q ** (k + 1)), "all partners are 0"),
+    (check_ect_partner, partner(lambda n, t, k, q: (1 - n) / q ** (k + 1), -100.0), "1 − n as a whole"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 + n / q ** (k + 1)), "has a minus"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - (7 + n) / 8 / q ** (k + 1)), "factor 8 is missing"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - (7 + n) / q ** (k + 1)), "multiplies the 1"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - (1 + 8 / torch.exp(t)) / q ** (k + 1)), "in the denominator"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - 5 / q ** (k + 1)), "the same for all t"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n / q ** (k + 2)), "one too high"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n / (q**k + 1)), "write q ** (stage + 1)"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n / (k + 1) ** q), "q and the power are swapped"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - n / (q * (k + 1))), "where a power belongs"),
+    (check_ect_partner, partner(lambda n, t, k, q: 1 - (n - 1) / q ** (k + 1)), "1 + is missing in n"),
+    (check_ect_partner, lambda t, k, q: t * (1 - (1 + 8 / (1 + t.exp())) / q ** (k + 1)).relu(), "PASS"),
+    (check_ect_partner, lambda *a: torch.where(without_clamp(*a) < 0, 0.0, without_clamp(*a)), "PASS"),
+    (check_ect_partner, lambda *a: torch.maximum(without_clamp(*a), torch.zeros(())), "PASS"),
 ]
 
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Answer", "Counted", "Test", "compare", "depends", "grade", "verdict"]
+__all__ = ["Answer", "Counted", "Test", "compare", "depends", "grade", "two_results", "verdict"]
 
 Answer = Callable[..., object]  # the learner's function, guarded; or the learner's value as it is
 Test = Callable[[Answer], str | None]  # None, or what is wrong, in words
@@ -87,6 +87,12 @@ def compare(
         return None
     made = (hint for hint, value in (mistakes or {}).items() if close(_double(value)))
     return next(made, None) or _difference(mine, right, close)
+
+
+def two_results(got: object, names: str) -> str | None:
+    """None if got is a tuple or list of two, else the hint that says so; names: "x_t, x_s"."""
+    two = isinstance(got, (tuple, list)) and len(got) == 2
+    return None if two else f"expected the two tensors ({names}), got {_kind(got)}"
 
 
 def depends(output: Tensor, source: Tensor) -> bool:

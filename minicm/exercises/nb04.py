@@ -2,7 +2,7 @@
 
 import torch
 
-from .checking import Answer, compare, grade
+from .checking import Answer, compare, grade, two_results
 
 __all__ = ["check_edm_weight", "check_ema_update", "check_linear_scaling", "check_velocity_target"]
 
@@ -24,8 +24,8 @@ def _linear(scaling: Answer) -> tuple[object, object]:
 
 def _pair(scaling: Answer) -> str | None:
     got = scaling(T.clone(), 0.4)
-    if not (isinstance(got, tuple) and len(got) == 2):
-        return f"expected the two tensors (c_skip, c_in), got a {type(got).__name__}"
+    if hint := two_results(got, "c_skip, c_in"):
+        return hint
     c_skip, c_in = _right_scalings()
     swapped = compare(got[0], c_in) is None and compare(got[1], c_skip) is None
     return "the two come in the wrong order: c_skip first, then c_in" if swapped else None

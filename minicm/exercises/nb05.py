@@ -98,13 +98,19 @@ def _unbiased(distance: Answer) -> str | None:
             2 * between.mean() - within_x / 2 - within_y / 2
         ),
         "distances, not their squares": 2 * both[0] - both[1] - both[2],
-        "no root at the end: with it negative values would be lost": right.abs().sqrt(),
-        "it is cut off at 0: without its negative values the mean between true sets is above 0": torch.zeros(()),
+    }
+    mistakes = {hint: value.item() for hint, value in mistakes.items()} | _wrong_ends(right.item())
+    return compare(distance(x.clone(), y.clone()), right.item(), mistakes=mistakes)
+
+
+def _wrong_ends(right: float) -> dict[str, float]:
+    """hint -> what is made of the right value, which is below 0."""
+    return {
+        "no root at the end: with it negative values would be lost": abs(right) ** 0.5,
+        "it is cut off at 0: without its negative values the mean between true sets is above 0": 0.0,
         "the sign is wrong, or an absolute value took it away: here the distance is negative": -right,
         "that is half of it: the mean between the sets counts twice, those within once": right / 2,
     }
-    mistakes = {hint: value.item() for hint, value in mistakes.items()}
-    return compare(distance(x.clone(), y.clone()), right.item(), mistakes=mistakes)
 
 
 def check_floor(student: object) -> None:

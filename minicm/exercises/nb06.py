@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from ..shapes import like
-from .checking import Answer, Counted, compare, grade
+from .checking import Answer, Counted, compare, grade, two_results
 
 __all__ = ["check_boundary_scalings", "check_gaussian_f", "check_inconsistency", "check_one_step"]
 
@@ -29,8 +29,8 @@ def _edm(t: Tensor) -> tuple[Tensor, Tensor]:
 def _two(student: Answer) -> str | None:
     times = torch.tensor([T_MIN, 1.0], dtype=torch.float64)
     got = student(times, T_MIN, STD)
-    if not (isinstance(got, tuple) and len(got) == 2):
-        return f"expected the two tensors (c_skip, c_out), got a {type(got).__name__}"
+    if hint := two_results(got, "c_skip, c_out"):
+        return hint
     wrong = compare(got[0], times, atol=1e9) or compare(got[1], times, atol=1e9)  # shape, dtype and finite, no more
     if wrong is None and got[0][0] == 0 and got[1][0] == 1:
         return "the two come in the wrong order: c_skip first, then c_out"

@@ -5,118 +5,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..shapes import like
 from ..times import karras_grid
-from .checking import Answer, Counted, compare, depends, grade
+from .checking import Answer, compare, grade, two_results
+from .nb07_target import check_target
 
 __all__ = ["check_gradient_sides", "check_neighbours", "check_num_levels", "check_target"]
 
 LEVELS = torch.tensor([80.0, 10.0, 2.0, 0.3, 0.002], dtype=torch.float64)
 DRAWS = 4000
-
-
-def check_target(student: object) -> None:
-    """Say how my_target(model, teacher, x_t, t, s) does: a function each, (B, 2), (B,), (B,) -> aims, (B, 2)."""
-    why = "The student chases a fixed point, not its own shadow: only f(x_t, t) will move."
-    grade("my_target", student, [_aims, _without_gradient], why=why)
-
-
-def _weights() -> Tensor:
-    return torch.tensor([0.9, -0.4], dtype=torch.float64, requires_grad=True)
-
-
-def _model(weights: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    return weights[0] * like((1 + t).rsqrt(), x) * x + weights[1] * like(t / (1 + t), x)
-
-
-def _teacher(weight: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    return weight * torch.tanh(like(1 / (1 + t), x) * x)
-
-
-def _pairs() -> tuple[Tensor, Tensor, Tensor]:
-    x_t = torch.tensor([[1.5, -0.7], [0.2, 2.0]], dtype=torch.float64)
-    return x_t, torch.tensor([0.9, 2.5], dtype=torch.float64), torch.tensor([0.4, 1.1], dtype=torch.float64)
-
-
-def _aims(target: Answer) -> str | None:
-    x_t, t, s = _pairs()
-    weights, gain = _weights().detach(), torch.tensor(0.8, dtype=torch.float64)
-    model = Counted(lambda x, t: _model(weights, x, t))
-    got = target(model, lambda x, t: _teacher(gain, x, t), x_t.clone(), t.clone(), s.clone())
-    x_s = _heun(gain)
-
-    def says(x: Tensor, t: Tensor) -> Tensor:
-        return _model(weights, x, t)
-
-    mistakes = {
-        "you return the state x_s itself: the aim is what the model says there": x_s,
-        "you ask the teacher for the aim: its denoiser is a mean, the model is asked instead": _teacher(gain, x_s, s),
-        "the model sees x_s with the time t: a state and its time belong together": says(x_s, t),
-        "no step was taken: the model is asked at x_t": says(x_t, s),
-        "no step was taken: model and loss would compare f with itself": says(x_t, t),
-        "the model is asked at the teacher's guess of x0: use that guess for a slope, then step": (
-            says(_teacher(gain, x_t, t), s)
-        ),
-    }
-    mistakes |= {hint: says(x, s) for hint, x in _wrong_steps(gain).items()}
-    wrong = compare(got, says(x_s, s), mistakes=mistakes)
-    return wrong if wrong is None or model.calls or wrong in mistakes else f"the model is never called: {wrong}"
-
-
-def _slope(gain: Tensor, x: Tensor, t: Tensor) -> Tensor:
-    return (x - _teacher(gain, x, t)) / t[:, None]
-
-
-def _heun(gain: Tensor) -> Tensor:
-    x_t, t, s = _pairs()
-    h, k1 = (s - t)[:, None], _slope(gain, x_t, t)
-    return x_t + h / 2 * (k1 + _slope(gain, x_t + h * k1, s))
-
-
-def _wrong_steps(gain: Tensor) -> dict[str, Tensor]:
-    """hint -> the state that Heun's step would give under that mistake, (2, 2)."""
-    x, t, s = _pairs()
-    h, k1 = (s - t)[:, None], _slope(gain, x, t)
-    euler, back, guess = x + h * k1, x - h * k1, x + h * _teacher(gain, x, t)
-    k2 = _slope(gain, euler, s)
-    return {
-        "this is an Euler step: Heun averages two slopes": euler,
-        "both slopes are added: take their mean": x + h * (k1 + k2),
-        "only the second slope is used: take the mean of both": x + h * k2,
-        "half of the first slope is not the mean of two: the second one is missing": x + h / 2 * k1,
-        "the second slope belongs to the end of Euler's step: you took it at x_t again": (
-            x + h / 2 * (k1 + _slope(gain, x, s))
-        ),
-        "the second slope belongs to the time s: the teacher and the division saw the time t": (
-            x + h / 2 * (k1 + _slope(gain, euler, t))
-        ),
-        "the second slope belongs to the time s: the teacher saw the time t": (
-            x + h / 2 * (k1 + (euler - _teacher(gain, euler, t)) / s[:, None])
-        ),
-        "the second slope is divided by t: at s it is (x − D)/s": (
-            x + h / 2 * (k1 + (euler - _teacher(gain, euler, s)) / t[:, None])
-        ),
-        "the teacher's answer is no slope: the slope is (x − D)/t": (
-            x + h / 2 * (_teacher(gain, x, t) + _teacher(gain, guess, s))
-        ),
-        "the step goes the wrong way, to more noise: look at the signs of its length and of the slope": (
-            x - h / 2 * (k1 + _slope(gain, back, s))
-        ),
-        "the step goes the wrong way, to more noise, after slopes of the right way: look at the last sign": (
-            x - h / 2 * (k1 + k2)
-        ),
-    }
-
-
-def _without_gradient(target: Answer) -> str | None:
-    x_t, t, s = _pairs()
-    weights, gain = _weights(), torch.tensor(0.8, dtype=torch.float64, requires_grad=True)
-    got = target(lambda x, t: _model(weights, x, t), lambda x, t: _teacher(gain, x, t), x_t, t, s)
-    if depends(got, weights):
-        return "the numbers are right, but a gradient flows through the target into the model: the aim must stand still"
-    if depends(got, gain):
-        return "the numbers are right, but a gradient flows through the target into the teacher: it is not trained"
-    return None
 
 
 def check_neighbours(student: object) -> None:
@@ -132,8 +28,8 @@ def _drawn(student: Answer, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 def _two(student: Answer) -> str | None:
     got = student(LEVELS.clone(), DRAWS, torch.Generator().manual_seed(0))
-    if not (isinstance(got, (tuple, list)) and len(got) == 2):
-        return f"expected the two tensors (t, s), got a {type(got).__name__}"
+    if hint := two_results(got, "t, s"):
+        return hint
     for name, times in zip("ts", got, strict=True):
         if hint := compare(times, torch.zeros(DRAWS, dtype=torch.float64), atol=1e9):  # shape and dtype, no more
             return f"{name}: {hint}"

@@ -1,4 +1,4 @@
-"""The checks of notebook 08: the pair of states, the levels N(k), the pseudo-Huber distance, iCT's loss, ECT's r(t)."""
+"""The checks of notebook 08: the pair of states, the levels N(k), the pseudo-Huber distance; the losses lie beside."""
 
 import math
 
@@ -7,16 +7,11 @@ from torch import Tensor
 
 from ..paths import VE, Path, TrigFlow
 from ..shapes import like
-from ..times import ct_levels, ect_time
-from .checking import Answer, Counted, compare, depends, grade
+from ..times import ct_levels
+from .checking import Answer, compare, grade, two_results
+from .nb08_losses import check_ect_partner, check_ict_loss, draw
 
 __all__ = ["check_ct_levels", "check_ct_pair", "check_ect_partner", "check_ict_loss", "check_pseudo_huber"]
-
-
-def _draw() -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """x0, eps (2, 2) and t > s (2,); as many samples as coordinates, so that a wrong axis shows in the numbers."""
-    x0, eps = torch.randn((2, 2, 2), dtype=torch.float64)
-    return x0, eps, torch.tensor([0.9, 1.3], dtype=torch.float64), torch.tensor([0.5, 1.2], dtype=torch.float64)
 
 
 # ---- the pair
@@ -30,13 +25,11 @@ def check_ct_pair(student: object) -> None:
 
 def _two_states(answer: Answer, path: Path, given: tuple[Tensor, ...]) -> tuple[Tensor, Tensor] | str:
     got = answer(*(value.clone() for value in given), path)
-    if not (isinstance(got, tuple) and len(got) == 2):
-        return f"expected the two tensors (x_t, x_s), got a {type(got).__name__}"
-    return got
+    return two_results(got, "x_t, x_s") or tuple(got)
 
 
 def _same_each_time(pair: Answer) -> str | None:
-    given = _draw()
+    given = draw()
     first, second = (_two_states(pair, TrigFlow(), given) for _ in range(2))
     if isinstance(first, str):
         return first
@@ -49,7 +42,7 @@ def _same_each_time(pair: Answer) -> str | None:
 
 def _pair_on(path: Path) -> Answer:
     def test(pair: Answer) -> str | None:
-        x0, eps, t, s = given = _draw()
+        x0, eps, t, s = given = draw()
         got = _two_states(pair, path, given)
         if isinstance(got, str):
             return got
@@ -68,18 +61,38 @@ def _pair_on(path: Path) -> Answer:
 
 
 def _wrong_states(path: Path, x0: Tensor, eps: Tensor, t: Tensor, other: Tensor) -> dict[str, Tensor]:
+    """hint -> the state at t under that mistake, (2, 2); other: the time of the other state."""
     alpha, sigma = path.alpha(t), path.sigma(t)
+    a, s = like(alpha, x0), like(sigma, x0)
+    beyond = path.mix(x0, eps, other)  # the other state, from which this one is sometimes made
     return {
-        "this state is at the other time: each state has its own": path.mix(x0, eps, other),
+        "this state is at the other time: each state has its own": beyond,
         "this is VE's formula, whatever the path: use path.alpha and path.sigma": VE().mix(x0, eps, t),
-        "α is missing: on this path the data shrinks while the noise grows": x0 + like(sigma, x0) * eps,
-        "σ at the wrong time: both factors belong to the time of the state": (
-            like(alpha, x0) * x0 + like(path.sigma(other), x0) * eps
-        ),
-        "α at the wrong time: both factors belong to the time of the state": (
-            like(path.alpha(other), x0) * x0 + like(sigma, x0) * eps
-        ),
+        "α is missing: on this path the data shrinks while the noise grows": x0 + s * eps,
+        "σ is missing: it says how much noise there is": a * x0 + eps,
+        "σ at the wrong time: both factors belong to the time of the state": a * x0 + like(path.sigma(other), x0) * eps,
+        "α at the wrong time: both factors belong to the time of the state": like(path.alpha(other), x0) * x0 + s * eps,
         "the noise is subtracted: that is another noise, −ε": path.mix(x0, -eps, t),
+        "α and σ are swapped: α belongs to x0, σ to the noise": s * x0 + a * eps,
+        "t stands for σ: use path.sigma(t)": a * x0 + like(t, x0) * eps,
+        "σ_d counts twice: path.sigma holds it already": a * x0 + 0.5 * s * eps,
+        "σ_d is missing, or cos and sin are typed in: path.sigma knows what the path needs": a * x0 + 2 * s * eps,
+        "σ is squared: the formula has σ itself": a * x0 + s**2 * eps,
+        "σ stands under a root: the formula has σ itself": a * x0 + s.sqrt() * eps,
+        "the noise is at t − s: each state has the noise of its own time": (
+            a * x0 + like(path.sigma((t - other).abs()), x0) * eps
+        ),
+        "this state is at the time t − s: each state has its own time": path.mix(x0, eps, (t - other).abs()),
+        "noise was added to the other state: mix x0, the clean point, again": a * beyond + s * eps,
+        "the other state was moved by (s − t) ε, as on VE: mix x0 and ε at the new time": (
+            beyond + like(t - other, x0) * eps
+        ),
+        "the other state was only rescaled: mix x0 and ε at the new time": (
+            like(alpha / path.alpha(other), x0) * beyond
+        ),
+        "one Euler step from the other state: on this path it leaves the arc, so mix at the new time": (
+            beyond + like(t - other, x0) * path.velocity(beyond, other, x0)
+        ),
         "the times run along the wrong axis: one time per sample, so make it a column, t[:, None]": (
             alpha * x0 + sigma * eps
         ),
@@ -147,21 +160,54 @@ def _of_points(distance: Answer) -> str | None:
         return "you have one number for each element: sum the squares of a sample first, then take one root"
     if isinstance(got, Tensor) and got.ndim == 0:
         return "you have one number for the whole batch: it must be one for each sample, (B,)"
-    mistakes = {
+    mistakes = _wrong_norms(a, b, c) | _wrong_curves(square, c)
+    return compare(got, (square + c**2).sqrt() - c, mistakes=mistakes)
+
+
+def _wrong_norms(a: Tensor, b: Tensor, c: float) -> dict[str, Tensor]:
+    """hint -> the distance with something else in the place of ‖a − b‖², (B,)."""
+    gap = (a - b).square()
+
+    def curve(square: Tensor) -> Tensor:
+        return (square + c**2).sqrt() - c
+
+    return {
         "the root is taken element by element: sum the squares of a sample first, then take one root": (
-            ((gap + c**2).sqrt() - c).sum(1)
+            curve(gap).sum(1)
         ),
-        "the root is taken element by element, and then averaged: sum the squares first": (
-            ((gap + c**2).sqrt() - c).mean(1)
-        ),
-        "the squares are averaged: the norm is their sum": (gap.mean(1) + c**2).sqrt() - c,
-        "− c is missing: two equal points must have the distance 0": (square + c**2).sqrt(),
+        "the root is taken element by element, and then averaged: sum the squares first": curve(gap).mean(1),
+        "the squares are averaged: the norm is their sum": curve(gap.mean(1)),
+        "the norm must be squared under the root": curve(gap.sum(1).sqrt()),
+        "the differences are added, then squared: square each of them first": curve((a - b).sum(1).square()),
+        "absolute values are added: the norm adds squares": curve((a - b).abs().sum(1).square()),
+        "a and b are added: their difference counts": curve((a + b).square().sum(1)),
+    }
+
+
+def _wrong_curves(square: Tensor, c: float) -> dict[str, Tensor]:
+    """hint -> the distance as another function of ‖a − b‖², (B,)."""
+    root = (square + c**2).sqrt()
+    return {
+        "− c is missing: two equal points must have the distance 0": root,
+        "c² is subtracted at the end: c itself, so that two equal points have the distance 0": root - c**2,
+        "c is added at the end: two equal points must have the distance 0": root + c,
         "c must be squared under the root": (square + c).sqrt() - c,
-        "the norm must be squared under the root": (square.sqrt() + c**2).sqrt() - c,
+        "c² under the root is missing": square.sqrt() - c,
+        "c² is subtracted under the root": (square - c**2).abs().sqrt() - c,
+        "the root is missing": square + c**2 - c,
+        "the root is missing, and c enters squared": square + c**2,
+        "this is a function that many books call pseudo-Huber, c times ours: here the factor in front is 1": (
+            c * (root - c)
+        ),
+        "divided by c: here the factor in front is 1": (root - c) / c,
+        "half of it: nothing is divided by 2": (root - c) / 2,
         "c has no part in it: this is the norm": square.sqrt(),
         "this is the squared distance": square,
+        "‖a − b‖²/2c is right near 0 only: far apart it must be a norm": square / (2 * c),
+        "this is Huber's own distance, in two pieces: pseudo-Huber is one smooth formula": torch.where(
+            square.sqrt() < c, square / 2, c * (square.sqrt() - c / 2)
+        ),
     }
-    return compare(got, (square + c**2).sqrt() - c, mistakes=mistakes)
 
 
 def _of_images(distance: Answer) -> str | None:
@@ -169,130 +215,3 @@ def _of_images(distance: Answer) -> str | None:
     got = distance(a.clone(), b.clone(), 0.3)
     hint = compare(got, ((a - b).square().flatten(1).sum(1) + 0.3**2).sqrt() - 0.3)
     return hint and f"right for points, but not for images, shape (3, 1, 4, 4): sum over all axes but the first; {hint}"
-
-
-# ---- the loss
-
-
-def check_ict_loss(student: object) -> None:
-    """Say how my_ict_loss(f, x0, eps, t, s, c) does, on VE: a function, (B, 2) twice, (B,) twice, a number -> (B,)."""
-    why = "This is all of iCT's loss; the rest is which pairs (t, s) it is shown."
-    grade("my_ict_loss", student, [_asked, _loss_value, _loss_gradient], why=why)
-
-
-_C = 0.1
-
-
-def _network(weight: Tensor) -> Answer:
-    return lambda x, t: x + like(t, x) * torch.tanh(weight * x + like(t, x))
-
-
-def _asked(loss: Answer) -> str | None:
-    """Which states and times the model is asked about."""
-    path = VE()
-    x0, eps, t, s = given = _draw()
-    f = Counted(_network(torch.tensor(0.7, dtype=torch.float64)))
-    loss(f, *(value.clone() for value in given), _C)
-    if len(f.calls) != 2:
-        return f"f was called {len(f.calls)} times: once at (x_t, t) and once at (x_s, s)"
-    for x, time in f.calls:
-        if not (isinstance(x, Tensor) and isinstance(time, Tensor) and x.shape == x0.shape and time.shape == t.shape):
-            return "f takes a state (B, 2) and its times (B,)"
-        right = path.mix(x0, eps, t), path.mix(x0, eps, s)
-        at = [compare(x, state) is None for state in right], [compare(time, value) is None for value in (t, s)]
-        if not any(at[0]):
-            return "f is asked at a state that is neither x_t nor x_s: mix the same x0 and the same ε"
-        if at[0] != at[1]:
-            return "f is asked at one state with the time of the other: x_t goes with t, x_s with s"
-    return "f was asked twice at the same state" if torch.equal(f.calls[0][0], f.calls[1][0]) else None
-
-
-def _parts(weight: Tensor, target_weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """‖f(x_t) − f(x_s)‖² with these weights on the two sides, and the times."""
-    path = VE()
-    x0, eps, t, s = _draw()
-    gap = _network(weight)(path.mix(x0, eps, t), t) - _network(target_weight)(path.mix(x0, eps, s), s)
-    return gap.square(), t, s
-
-
-def _huber(square: Tensor) -> Tensor:
-    return (square + _C**2).sqrt() - _C
-
-
-def _loss_value(loss: Answer) -> str | None:
-    weight = torch.tensor(0.7, dtype=torch.float64)
-    with torch.random.fork_rng(devices=[]):
-        gaps, t, s = _parts(weight, weight)
-    with torch.random.fork_rng(devices=[]):
-        got = loss(_network(weight), *_draw(), _C)
-    d = _huber(gaps.sum(1))
-    mistakes = {
-        "the weight is missing": d,
-        "the weight is upside down: pairs that are close together get the larger one": (t - s) * d,
-        "the weight is 1/t: it is the gap that counts, not the level": d / t,
-        "the weight is squared": d / (t - s) ** 2,
-        "the sign of the weight: t is the larger time": d / (s - t),
-        "the distance is the squared one: pseudo-Huber was asked for": gaps.sum(1) / (t - s),
-        "the distance is the norm, without c": gaps.sum(1).sqrt() / (t - s),
-        "the root is taken element by element: one root for each sample": _huber(gaps).sum(1) / (t - s),
-        "− c is missing in the distance": (d + _C) / (t - s),
-    }
-    return compare(got, d / (t - s), mistakes=mistakes)
-
-
-def _loss_gradient(loss: Answer) -> str | None:
-    weight = torch.tensor(0.7, dtype=torch.float64, requires_grad=True)
-    fixed = weight.detach()
-
-    def slope(left: Tensor, right: Tensor) -> Tensor:
-        with torch.random.fork_rng(devices=[]):
-            gaps, t, s = _parts(left, right)
-        return torch.autograd.grad((_huber(gaps.sum(1)) / (t - s)).sum(), weight)[0]
-
-    with torch.random.fork_rng(devices=[]):
-        got = loss(_network(weight), *_draw(), _C)
-    if not depends(got, weight):
-        return "no gradient reaches f: the noisier side, f(x_t, t), must carry one"
-    mistakes = {
-        "the gradient flows into both sides: the target must stand still": slope(weight, weight),
-        "the gradient flows into the wrong side: f(x_s, s) is the target, f(x_t, t) learns": slope(fixed, weight),
-    }
-    hint = compare(torch.autograd.grad(got.sum(), weight)[0], slope(weight, fixed), mistakes=mistakes)
-    return hint and (hint if hint in mistakes else f"the value is right, but its gradient is not: {hint}")
-
-
-# ---- the partner of ECT
-
-
-def check_ect_partner(student: object) -> None:
-    """Say how my_ect_partner(t, stage, q) does: noise-to-signal ratios (B,), a whole number, a number -> r, (B,)."""
-    why = "One formula takes the run from diffusion training to nearly continuous time."
-    grade("my_ect_partner", student, [_partner], why=why)
-
-
-def _partner(partner: Answer) -> str | None:
-    t, q = torch.tensor([0.02, 0.4, 1.5, 3.0, 20.0], dtype=torch.float64), 3.0
-    stages = (0, 1, 4)
-    got = [partner(t.clone(), stage, q) for stage in stages]
-    bad = next((hint for value in got if (hint := compare(value, t, atol=1e9))), None)  # shape, dtype, finite, no more
-    if bad:
-        return bad
-
-    def with_n(n: Tensor, shift: int = 1) -> Tensor:
-        return torch.stack([t * (1 - n / q ** (stage + shift)) for stage in stages])
-
-    n, right = 1 + 8 * torch.sigmoid(-t), torch.stack([ect_time(t, stage, q) for stage in stages])
-    mistakes = {
-        "some partners are negative times: nothing lies below 0": with_n(n),
-        "this is the ratio r/t: multiply it by t": right / t,
-        "this is the gap t − r": t - right,
-        "the sigmoid has the wrong sign: n must be near 1 at high noise": with_n(1 + 8 * torch.sigmoid(t)).clamp(min=0),
-        "the power of q is one too low: at stage 0 it is q¹": with_n(n, 0).clamp(min=0),
-        "1 + is missing in n: at high noise n is 1, not 0": with_n(n - 1).clamp(min=0),
-        "the stage has no part in it: q is raised to the power stage + 1": right[:1].expand_as(right),
-        "q is 2 whatever is given: use the argument": torch.stack([ect_time(t, stage, 2.0) for stage in stages]),
-        "q is multiplied by the stage, where a power belongs": torch.stack(
-            [t * (1 - n / (q * (stage + 1))) for stage in stages]
-        ).clamp(min=0),
-    }
-    return compare(torch.stack(got), right, mistakes=mistakes)
