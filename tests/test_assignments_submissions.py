@@ -186,14 +186,35 @@ def test_other_files_are_told_or_ignored(tmp_path):
     ]
 
 
-def test_of_two_files_the_later_counts(tmp_path):
-    for folder, when in (("old", 1000), ("new", 5000)):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "ada_a1.ipynb").write_text(folder)
-        os.utime(tmp_path / folder / "ada_a1.ipynb", (when, when))
+def write_at(path, when):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(path.name)
+    os.utime(path, (when, when))
+
+
+def test_of_two_files_in_one_folder_the_later_counts(tmp_path):
+    write_at(tmp_path / "ada_a1.ipynb", 5000)
+    write_at(tmp_path / "ada_a1 (1).ipynb", 1000)
     (one,) = collect(tmp_path, ["a1"])
-    assert one.data == b"new"
-    assert one.note == "handed in twice: the later file counts, new/ada_a1.ipynb, not old/ada_a1.ipynb"
+    assert one.student == "ada" and one.data == b"ada_a1.ipynb"
+    assert one.note == "handed in twice: the later file counts, ada_a1.ipynb, not ada_a1 (1).ipynb"
+
+
+def test_one_name_in_two_folders_is_two_rows_that_say_so(tmp_path):
+    """They may be of two students: nobody's work is lost, and nobody gets the marks of another."""
+    places = ["one/ada_a1.ipynb", "two/Ada_a1.ipynb", "three/Ada/a1.ipynb", "two/ada-2_a1.ipynb", "two/ada_a2.ipynb"]
+    for place in places:
+        write_at(tmp_path / place, 1000)
+    found = {(one.student, one.assignment): one for one in collect(tmp_path, ["a1", "a2"])}
+    where = {key: one.place for key, one in found.items()}
+    assert where == {
+        ("ada", "a1"): places[0], ("ada-3", "a1"): places[2], ("ada-4", "a1"): places[1],
+        ("ada-2", "a1"): places[3], ("ada", "a2"): places[4],
+    }  # fmt: skip
+    said = "one name in 3 folders: this row is {} of one/ada_a1.ipynb, three/Ada/a1.ipynb, two/Ada_a1.ipynb"
+    assert found["ada", "a1"].note == said.format(places[0])
+    assert found["ada-3", "a1"].note == "named after its folder Ada; " + said.format(places[2])
+    assert not found["ada", "a2"].note and not found["ada-2", "a1"].note
 
 
 def test_files_that_cannot_be_graded_stay_apart_and_say_where_they_lie(tmp_path):

@@ -4,10 +4,11 @@ A notebook that kept the name of the release, such as a1.ipynb, is that of the s
 Only the bytes of notebooks are read.  Nothing is unpacked, so no name in a zip file can lead out of a folder.
 """
 
+import itertools
 import re
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -28,7 +29,7 @@ class Submission:
     assignment: str | None
     data: bytes = b""
     note: str = ""
-    when: tuple[float, ...] = ()  # of two with one name the later counts
+    when: tuple[float, ...] = ()  # of two with one name in one folder the later counts
     place: str = ""  # its path inside what was handed in
 
 
@@ -43,13 +44,13 @@ def collect(where: Path, known: list[str]) -> list[Submission]:
         files = _in_zip(where)
     else:
         raise ValueError(f"expected a folder or a zip file of notebooks, got {where}")
-    latest: dict[tuple[str, str | None], Submission] = {}
+    latest: dict[tuple[str, str | None, PurePosixPath], Submission] = {}
     for found in (_submission(*file, known) for file in files):
-        key = (found.student.lower() if found.assignment else found.place, found.assignment)
+        key = (_whose(found), found.assignment, PurePosixPath(found.place).parent)
         if key in latest:
             found = _later(latest[key], found)
         latest[key] = found
-    return sorted(latest.values(), key=lambda found: (found.assignment or "", found.student.lower()))
+    return sorted(_apart(latest.values()), key=lambda found: (found.assignment or "", found.student.lower()))
 
 
 File = tuple[str, tuple[float, ...], bytes | None, str]  # path, when, content, why it was not read
@@ -115,7 +116,27 @@ def _safe(student: str) -> str:
     return re.sub(r"[^\w.-]+", "-", student).lstrip(".-_")[:80] or "unnamed"
 
 
+def _whose(found: Submission) -> str:
+    """Equal for what is taken to be of one student; a file that cannot be graded is nobody's, it stands alone."""
+    return found.student.lower() if found.assignment else found.place
+
+
 def _later(first: Submission, second: Submission) -> Submission:
-    """The later of two, with a note that names both: they may be of two students who share a name."""
+    """The later of two in one folder, with a note that names both."""
     newer, older = (second, first) if second.when >= first.when else (first, second)
     return replace(newer, note=f"handed in twice: the later file counts, {newer.place}, not {older.place}")
+
+
+def _apart(found: Collection[Submission]) -> Iterator[Submission]:
+    """Each under a name of its own: one name in two folders may be of two students, whose work must not be lost."""
+    taken = {one.student.lower() for one in found}
+    groups: dict[tuple[str, str | None], list[Submission]] = {}
+    for one in sorted(found, key=lambda one: one.place):
+        groups.setdefault((_whose(one), one.assignment), []).append(one)
+    for first, *others in groups.values():
+        places = ", ".join(one.place for one in (first, *others))
+        numbers = (k for k in itertools.count(2) if f"{first.student}-{k}".lower() not in taken)
+        names = [first.student, *(f"{first.student}-{k}" for k, _ in zip(numbers, others))]
+        for name, one in zip(names, (first, *others)):
+            said = f"one name in {len(names)} folders: this row is {one.place} of {places}" if others else ""
+            yield replace(one, student=name, note="; ".join(filter(None, (one.note, said))))
