@@ -1,6 +1,7 @@
 """The files in data/: each loads into the model that its command builds, and is as good as it says."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from experiments import digits_classifier, digits_mlp, digits_unet, rivals, toys
 from minicm import contenders
 from minicm.checkpoints import load_weights
 from minicm.commands.drawing import loaded
-from minicm.data import digit_halves, eight_gaussians, eight_gaussians_mixture, toy
+from minicm.data import digit_halves, eight_gaussians_mixture, toy
 from minicm.evaluation import Yardstick
 from minicm.evaluation.cifar10 import cifar10_classifier
 from minicm.evaluation.digits import DigitsClassifier
@@ -29,13 +30,19 @@ def metadata(file):
         return opened.metadata() or {}
 
 
+@cache
+def yardstick(name, n):
+    """One for all models of a data set: its floor takes seven sets."""
+    return Yardstick(toy(name), n, mixture=eight_gaussians_mixture())
+
+
 def check_toy(file, name):
     """A quarter of the samples that were measured when it was stored: the teacher takes 79 calls for each."""
     model = new_model()
     recorded = load_weights(model, file)
     draw = toys.by_ode if file.stem.endswith("_teacher") else one_step
     x = draw(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)))
-    found = Yardstick(toy(name), n=5000, mixture=eight_gaussians_mixture()).measure(x)
+    found = yardstick(name, 5000).measure(x)
     assert found.modes == 8
     assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.05)  # a quarter teaches the classifier less
     # Between sets of 5000 the energy distance scatters from half its median to three times it: see Floor.
@@ -50,7 +57,8 @@ def check_rival(file, name):
     """The very samples that were measured, so that the numbers are the same but for rounding."""
     model = new_model()
     recorded = load_weights(model, file)
-    found = rivals.quality(model)
+    x = one_step(model, PATH.prior((rivals.N, 2), torch.Generator().manual_seed(0)))
+    found = yardstick("eight_gaussians", rivals.N).measure(x)
     assert found.modes == int(recorded["modes"]) == 8
     assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.01)
     assert found.ed_over_floor == pytest.approx(float(recorded["ed_over_floor"]), rel=0.05)
@@ -91,7 +99,7 @@ def check_successor(file, name):
     model = contenders.flow_map(new_model())
     recorded = load_weights(model, file)
     x = contenders.by_jumps(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)), 1, torch.Generator())
-    found = Yardstick(eight_gaussians, n=5000).measure(x)
+    found = yardstick("eight_gaussians", 5000).measure(x)
     assert found.c2st == pytest.approx(float(recorded["c2st_1"]), abs=0.03)
     assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor_1"]) < 2.5
 
