@@ -41,7 +41,7 @@ class Config(Hardware):
 PAPER = Config(
     iterations=400_000, rise=20_000, flat=1.0, clip=float("inf"), width=128, blocks=4, classes=0, dropout=0.13
 )
-SIXTEEN = Config(iterations=2500, batch_size=64, rise=100, flat=0.25, size=16, width=24, blocks=1)
+SIXTEEN = Config(iterations=1500, batch_size=64, rise=100, flat=0.25, size=16, width=24, blocks=1)
 
 
 def new_model(c: Config) -> Preconditioned:

@@ -57,7 +57,7 @@ PAPER = Config(
     iterations=400_000, batch_size=128, lr=1e-4, flat=1.0, beta2=0.999, clip=float("inf"), dropout=0.2, stages=16,
     huber=0.0, width=128, blocks=4, classes=0, double_norm=0,
 )  # fmt: skip
-SIXTEEN = Config(start="runs/cifar10_diffusion_sixteen", iterations=2000, batch_size=64, size=16, width=24, blocks=1)
+SIXTEEN = Config(start="runs/cifar10_diffusion_sixteen", iterations=1100, batch_size=64, size=16, width=24, blocks=1)
 
 
 def new_model(c: Config) -> Preconditioned:

@@ -55,7 +55,7 @@ PAPER = Config(
     dropout=0.2, warmup=10_000, width=128, blocks=4, classes=0,
 )  # fmt: skip
 SIXTEEN = Config(
-    start="runs/cifar10_diffusion_sixteen", iterations=1000, batch_size=64, warmup=100, size=16, width=24, blocks=1
+    start="runs/cifar10_diffusion_sixteen", iterations=700, batch_size=64, warmup=70, size=16, width=24, blocks=1
 )  # fmt: skip
 
 
