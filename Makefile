@@ -11,6 +11,9 @@ SITE := $(VENV)-site/.stamp
 API := $(VENV)-api/.stamp
 NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+# pip would compile every file in one process, the tests of all packages too: a third of its time.
+INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+COMPILE = $(PY) -m compileall -qq -j $(JOBS) -x "/tests?/" $(VENV)/lib minicm || true
 # A file stays in one process; the files in their order, so that no long one with few tests is left for the end.
 SPREAD = -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations 10
 # A Python that was asked for by name is used or refused; otherwise the first that is new enough.
@@ -97,11 +100,13 @@ clean:
 distclean: clean
 	rm -rf "$(VENV)" "$(VENV)-site" "$(VENV)-api"
 
-# A stamp is written after an installation that succeeded, and holds the folder it was made for: an environment
+# A stamp is written after an installation that succeeded; the first holds the folder it was made for: an environment
 # that was moved or copied together with the repository would import minicm from the old place.
 ifneq ($(shell cat $(DEMO) 2>/dev/null),$(CURDIR))
-.PHONY: $(DEMO)
+.PHONY: $(DEMO) $(FULL)
 endif
+# Never two of pip at a time.
+.NOTPARALLEL:
 
 $(BASE):
 	@if $(PY) -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null; then touch $@; exit 0; fi; \
@@ -118,14 +123,17 @@ $(BASE):
 
 $(DEMO): pyproject.toml constraints.txt | $(BASE)
 	@echo "installing minicm and torch into $(VENV): once, may take some minutes"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@$(INSTALL) -e .
+	@$(COMPILE)
 	@echo "installed"
 	@printf '%s' "$(CURDIR)" >$@
 
-$(FULL): $(DEMO)
-	@echo "installing what the notebooks and tests need into $(VENV): once, may take a minute"
-	@$(PY) -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[notebooks,test]"
+$(FULL): pyproject.toml constraints.txt | $(BASE)
+	@echo "installing minicm, torch and what the notebooks and tests need into $(VENV): once, may take some minutes"
+	@$(INSTALL) -e ".[notebooks,test]"
+	@$(COMPILE)
 	@echo "installed"
+	@printf '%s' "$(CURDIR)" >$(DEMO)
 	@touch $@
 
 $(SITE): $(BASE)

@@ -115,7 +115,8 @@ case "$1 $2" in
 esac
 echo "$*" >>"$FAKE_LOG"
 """
-PIP = "-m pip install --quiet --disable-pip-version-check -c constraints.txt -e "
+PIP = "-m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e "
+COMPILE = "-m compileall -qq -j 2 -x /tests?/ .venv/lib minicm"
 SPREAD = "-n 2 --dist loadscope --no-loadscope-reorder --durations 10"  # what `make test` asks of pytest
 PACKAGE, EXTRAS = PIP + ".", PIP + ".[notebooks,test]"
 needs_make = pytest.mark.skipif(not (shutil.which("make") and os.name == "posix"), reason="needs GNU make")
@@ -154,11 +155,11 @@ def bench(tmp_path):
 @needs_make
 def test_make_installs_once(bench):
     assert bench.make("demo").returncode == 0
-    assert bench.log() == [PACKAGE, "-m minicm demo"]
+    assert bench.log() == [PACKAGE, COMPILE, "-m minicm demo"]
     assert bench.make("demo", "DATA=moons").returncode == 0
     assert bench.log() == ["-m minicm demo --data moons"]
     assert bench.make("test").returncode == 0
-    assert bench.log() == [EXTRAS, f"-m pytest {SPREAD}"]
+    assert bench.log() == [EXTRAS, COMPILE, f"-m pytest {SPREAD}"]
     assert bench.make("test", "ARGS=-k paths", "demo").returncode == 0
     assert bench.log() == [f"-m pytest {SPREAD} -k paths", "-m minicm demo"]
 
@@ -181,7 +182,16 @@ def test_make_installs_again_after_the_folder_was_moved(bench):
     bench.folder = bench.folder.rename(bench.folder.parent / "elsewhere")
     bench.python, bench.record = bench.folder / "fake python", bench.folder / "log"
     assert bench.make("test").returncode == 0
-    assert bench.log()[:2] == [PACKAGE, EXTRAS]
+    assert bench.log() == [EXTRAS, COMPILE, f"-m pytest {SPREAD}"]
+    assert bench.make("demo").returncode == 0 and bench.log() == ["-m minicm demo"]
+
+
+@needs_make
+def test_make_test_installs_what_make_demo_needs(bench):
+    assert bench.make("test").returncode == 0
+    assert bench.log() == [EXTRAS, COMPILE, f"-m pytest {SPREAD}"]
+    assert bench.make("demo").returncode == 0
+    assert bench.log() == ["-m minicm demo"]
 
 
 @needs_make
@@ -190,7 +200,7 @@ def test_an_installation_that_fails_leaves_no_stamp(bench):
     assert bench.log() == [PACKAGE]
     assert not (bench.folder / ".venv" / ".demo-stamp").exists()
     assert bench.make("demo").returncode == 0
-    assert bench.log() == [PACKAGE, "-m minicm demo"]
+    assert bench.log() == [PACKAGE, COMPILE, "-m minicm demo"]
     assert bench.make("test", FAKE_PIP="1").returncode == 2
     assert not (bench.folder / ".venv" / ".full-stamp").exists()
 
@@ -279,8 +289,8 @@ def test_console_script_runs_where_it_is_installed():
 @needs_make
 def test_make_api_installs_pdoc_once_beside_the_environment(bench):
     assert bench.make("api").returncode == 0
-    first, second, third = bench.log()
-    assert first == PACKAGE and second.endswith("--target .venv-api pdoc>=15")
+    first, compiled, second, third = bench.log()
+    assert (first, compiled) == (PACKAGE, COMPILE) and second.endswith("--target .venv-api pdoc>=15")
     assert "-m pdoc" in third and "--output-directory out/api" in third
     (wanted,) = PROJECT["optional-dependencies"]["docs"]
     assert f'"{wanted}"' in (ROOT / "Makefile").read_text("utf-8")
