@@ -34,6 +34,7 @@ from minicm.evaluation import Yardstick  # noqa: E402
 from minicm.evaluation.results import arena_rows  # noqa: E402
 from minicm.recipes import (  # noqa: E402
     PATH,
+    Chain,
     Run,
     cd_run,
     diffusion_run,
@@ -52,7 +53,7 @@ NUMBERS = ["method", "data", "seed", "seconds", "evaluations", "ed_over_floor", 
 COLUMNS = [*NUMBERS, "ms_per_step", "off", "missed", "failure"]
 
 Row = dict[str, object]  # the columns, each with its value
-Make = Callable[[int], Run | c.Chain]  # updates -> a run of so many
+Make = Callable[[int], Run | Chain]  # updates -> a run of so many
 Draw = Callable[[nn.Module, Tensor, int, torch.Generator], Tensor]  # (model, noise, evaluations, generator)
 
 
@@ -67,7 +68,7 @@ class Method:
     evaluations: tuple[int, ...] = tuple(c.LEVELS)  # that it is made for
 
 
-def student(run: Callable[..., Run | c.Chain], draw: Draw = c.by_consistency) -> Method:
+def student(run: Callable[..., Run | Chain], draw: Draw = c.by_consistency) -> Method:
     """A method whose run is run(sampler, teacher, updates, seed)."""
     return Method(lambda sampler, teacher, seed: lambda n: run(sampler, teacher, n, seed), draw)
 

@@ -21,7 +21,7 @@ from minicm.checkpoints import load_weights, save_weights
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Quality, Yardstick
 from minicm.losses.distillation import Pairs
-from minicm.recipes import PATH, Run, new_model
+from minicm.recipes import PATH, Chain, Run, new_model
 from minicm.sampling import consistency_sample
 from minicm.shapes import Sampler
 
@@ -47,7 +47,7 @@ def direct(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int) 
     return contenders.direct_run(sampler, teacher, pairs, iterations)
 
 
-RUNS: dict[str, Callable[[nn.Module, int], Run | contenders.Chain]] = {
+RUNS: dict[str, Callable[[nn.Module, int], Run | Chain]] = {
     "rival_direct": with_pairs(direct),
     "rival_progressive": lambda teacher, n: contenders.progressive_run(eight_gaussians, teacher, n),
     "rival_vsd": lambda teacher, n: contenders.vsd_run(eight_gaussians, teacher, n),
@@ -61,7 +61,7 @@ def trained(name: str, iterations: int) -> nn.Module:
     run = RUNS[name](stored_teacher(), iterations)
     for _ in tqdm(run.records(), total=iterations, desc=name):
         pass
-    return run.models[-1] if isinstance(run, contenders.Chain) else run.average.model
+    return run.models[-1] if isinstance(run, Chain) else run.average.model
 
 
 def quality(model: nn.Module, n: int = N) -> Quality:

@@ -6,9 +6,8 @@ network may be an MLP, for points, or a U-Net, for pictures; what differs is the
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from copy import deepcopy
-from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -27,17 +26,16 @@ from .nets.discriminator import Discriminator
 from .nets.two_times import two_time_mlp, two_time_unet
 from .nets.unet import UNet
 from .precond import Preconditioned
-from .recipes import PATH, Run, scd_run
+from .recipes import PATH, Chain, Run, scd_run
 from .sampling import consistency_sample
 from .seeds import fold
 from .shapes import Denoiser, Sampler
 from .solvers import ddim_step, heun_step, integrate, probability_flow
 from .times import log_normal, scale_grid
-from .training import Record, warmup_linear_decay
+from .training import warmup_linear_decay
 
 __all__ = [
     "LEVELS",
-    "Chain",
     "adversarial_run",
     "by_consistency",
     "by_ddim",
@@ -122,37 +120,10 @@ def teacher_pairs(
 def direct_run(sampler: Sampler, start: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
     """Direct distillation from `teacher_pairs`; start: the teacher, or an untrained model when the teacher is exact.
 
-    Its distance is nearly the norm.  Where the basins of two modes meet, a network cannot tell all noise of the one
-    from that of the other: the square is least for the mean of both ends, in the gap between the modes, the norm for
-    the end that is more frequent.
+    Its distance is nearly the norm: where basins meet that a network cannot tell apart, the square is least for the
+    mean of both ends, in the gap between the modes, the norm for the end that is more frequent.
     """
     return Run(_student(start), DirectLoss(pairs, pseudo_huber(0.03)), sampler, iterations, seed, lr=5e-3)
-
-
-@dataclass
-class Chain:
-    """Runs one after another, each made from the averaged model of the one before: what `Run` is, of several stages.
-
-    stages: (the model before) -> Run; the first gets `start`.  `models` holds the start and each stage's result.
-    """
-
-    start: nn.Module
-    stages: Sequence[Callable[[nn.Module], Run]]
-    models: list[nn.Module] = field(init=False)
-
-    def records(self) -> Iterator[Record]:
-        """Train, yielding after each update of each stage."""
-        self.models = [self.start]
-        for stage in self.stages:
-            run = stage(self.models[-1])
-            yield from run.records()
-            self.models.append(run.average.model)
-
-    def train(self) -> nn.ModuleList:
-        """All models, from the start to the last stage's."""
-        for _ in self.records():
-            pass
-        return nn.ModuleList(self.models)
 
 
 def progressive_run(

@@ -4,7 +4,7 @@ Everything is on TrigFlow with one network, so that a teacher's weights can star
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,6 +26,7 @@ from .training import Record, fit, warmup_linear_decay
 
 __all__ = [
     "PATH",
+    "Chain",
     "Run",
     "cd_run",
     "diffusion_run",
@@ -78,6 +79,32 @@ class Run:
         for _ in self.records():
             pass
         return self.average.model
+
+
+@dataclass
+class Chain:
+    """Runs one after another, each made from the averaged model of the one before: what `Run` is, of several stages.
+
+    stages: (the model before) -> Run; the first gets `start`.  `models` holds the start and each stage's result.
+    """
+
+    start: nn.Module
+    stages: Sequence[Callable[[nn.Module], Run]]
+    models: list[nn.Module] = field(init=False)
+
+    def records(self) -> Iterator[Record]:
+        """Train, yielding after each update of each stage."""
+        self.models = [self.start]
+        for stage in self.stages:
+            run = stage(self.models[-1])
+            yield from run.records()
+            self.models.append(run.average.model)
+
+    def train(self) -> nn.ModuleList:
+        """All models, from the start to the last stage's."""
+        for _ in self.records():
+            pass
+        return nn.ModuleList(self.models)
 
 
 def new_model(seed: int = 0) -> Preconditioned:

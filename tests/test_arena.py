@@ -14,7 +14,7 @@ from minicm.data import digit_images, eight_gaussians, moons
 from minicm.evaluation import Quality, Yardstick
 from minicm.jumps import FlowMap, to_data
 from minicm.losses.distillation import drawn_pairs
-from minicm.recipes import PATH, diffusion_run, new_model
+from minicm.recipes import PATH, Chain, diffusion_run, new_model
 from minicm.rungs import digits_model
 from minicm.sampling import consistency_sample
 from minicm.solvers import ddim_step, integrate, probability_flow
@@ -68,7 +68,7 @@ def test_a_method_trains_on_pictures_with_the_same_code(name, monkeypatch):
     with torch.no_grad():
         start.network.last.weight.normal_(std=0.05)  # a new network answers almost nothing
     run = arena.METHODS[name].prepare(digits, start, 0)(6)
-    run = run.stages[-1](run.start) if isinstance(run, c.Chain) else run
+    run = run.stages[-1](run.start) if isinstance(run, Chain) else run
     run.batch_size, before = 16, [p.clone() for p in run.model.parameters()]
     losses = [record.loss for record in run.records()]
     assert all(math.isfinite(loss) for loss in losses)
@@ -134,7 +134,7 @@ def test_the_stages_of_a_chain_start_from_the_average_before_them():
         return diffusion_run(moons, 3)
 
     start = new_model(0)
-    chain = c.Chain(start, [stage, stage])
+    chain = Chain(start, [stage, stage])
     records = [r.iteration for r in chain.records()]
     assert records == [0, 1, 2, 0, 1, 2] and given[0] is start and given[1] is chain.models[1]
     assert not given[1].training and len(chain.models) == 3

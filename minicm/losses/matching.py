@@ -39,7 +39,10 @@ def unweighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> T
 
 
 def kl_weighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:
-    """(D_fake − D_real)/nsr²: the gradient of the reverse KL at each noise level, without a weight."""
+    """(D_fake − D_real)/nsr²: the gradient of the reverse KL at each noise level, without a weight.
+
+    Raises ValueError unless t is one time for each sample.
+    """
     check_per_sample("t", t, gap, "gap")
     return gap / like(path.nsr(t).square(), gap)
 
@@ -63,6 +66,7 @@ def matching_loss(
     """½‖g − sg(g − grad)‖²/d, per sample; (B,), whose gradient is grad · ∂g/∂θ / d.
 
     g, eps: (B, *S), generated samples with their gradient graph, and noise.  t: (B,).
+    Raises ValueError for shapes that do not fit.
     Source: Yin et al. 2024 (DMD), eq. 7; Wang et al. 2023 (VSD).
     """
     check_alike("eps", eps, "g", g)
@@ -88,6 +92,7 @@ def generate(model: Denoiser, x0: Tensor, levels: Tensor, path: Path, generator:
     """g = f(x_t, t) with t drawn from the levels (N,) for each sample; (B, *S).
 
     x_t holds data below t_max, so that samplers of several steps are trained as well; levels = [t_max] needs none.
+    Raises ValueError for times off the path.
     Source: Yin et al. 2024 (DMD2), sec. 4.4, with noised data in place of its simulated inputs.
     """
     check_floats("x0", x0)
