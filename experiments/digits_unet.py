@@ -27,6 +27,7 @@ COMMANDS = {  # what `minicm train` is told, one run after another; the last one
         ["experiments/digits_dense_diffusion.py"],
         ["experiments/digits_dense_direct.py"],
         ["experiments/digits_dense_matching.py"],
+        ["experiments/digits_dense_energy.py"],
     ],
 }
 SETS = 5  # of 898 samples

@@ -74,6 +74,8 @@ def test_digits(runs):
     assert moved(runs / "digits_dense_diffusion") and moved(runs / "digits_dense_direct")
     train(runs, "digits_dense_matching", *TINY, *sizes, "--start", str(runs / "digits_dense_direct"))
     assert moved(runs / "digits_dense_matching", runs / "digits_dense_direct")
+    train(runs, "digits_dense_energy", *TINY, "--width", "6", "--start", str(runs / "digits_dense_matching"))
+    assert moved(runs / "digits_dense_energy", runs / "digits_dense_matching")
 
 
 @pytest.mark.slow
