@@ -116,6 +116,7 @@ def check_cifar10_classifier(file, name):
 
 CHECKS = {
     "cifar10_classifier": check_cifar10_classifier,
+    "lessons": check_rival,
     "rivals": check_rival,
     "successors": check_successor,
     "toys": check_toy,
