@@ -26,7 +26,7 @@ from minicm.runner import load_run  # noqa: E402
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 NAME = "cifar10_sixteen"
 RUNS = {"diffusion": Path("runs/cifar10_diffusion_sixteen"), "ect": Path("runs/cifar10_ect_sixteen")}
-SAMPLES = 2500  # of each row: the diffusion model draws a picture in 35 evaluations
+SAMPLES = 2500  # of each row: the diffusion model draws each picture in 18 evaluations
 STUDENT = "experiments/cifar10_ect.py"
 
 
