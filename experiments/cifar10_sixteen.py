@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.report import machine  # noqa: E402
 from minicm.__main__ import main as minicm  # noqa: E402
 from minicm.checkpoints import save_weights  # noqa: E402
+from minicm.commands.writing import written  # noqa: E402
 from minicm.runner import load_run  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
@@ -70,7 +71,7 @@ def store() -> None:
     save_weights(model.half(), weights, note)
     curves = {kind: curve(run) for kind, run in RUNS.items()}
     content = {"command": note["command"], "machine": machine(), "curves": curves, "rows": rows}
-    (FOLDER / f"{NAME}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    written(json.dumps(content, indent=1) + "\n", FOLDER / f"{NAME}.json")
 
 
 def main() -> None:

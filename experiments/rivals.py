@@ -72,12 +72,15 @@ def quality(model: nn.Module, n: int = N) -> Quality:
     )
 
 
-def store(name: str, model: nn.Module, iterations: int) -> None:
-    """Write the weights in half precision, after measuring what they are worth when read back."""
+def store(name: str, model: nn.Module, iterations: int, command: str) -> None:
+    """Write the weights in half precision, after measuring what they are worth when read back.
+
+    command: what makes this file.
+    """
     rounded = deepcopy(model).half().float()
     found, before = quality(rounded), quality(model)
     note = {
-        "command": f"python experiments/rivals.py {name}",
+        "command": command,
         "iterations": str(iterations),
         "evaluations": "1",
         "ed_over_floor": f"{found.ed_over_floor:.2f}",
@@ -98,7 +101,7 @@ def main() -> None:
         parser.error(f"expected names among {', '.join(RUNS)}, got {', '.join(unknown)}")
     torch.set_num_threads(1)
     for name in options.names:
-        store(name, trained(name, options.iterations), options.iterations)
+        store(name, trained(name, options.iterations), options.iterations, f"python experiments/rivals.py {name}")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from .losses.adversarial import gan
 from .losses.alternating import Alternating, summed
 from .losses.distances import pseudo_huber
 from .losses.distillation import DirectLoss, Pairs, ProgressiveLoss, drawn_pairs, halving_times, solved_pairs
-from .losses.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut, two_times
+from .losses.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut
 from .losses.inductive import IMMLoss
 from .losses.matching import by_teacher_error, vsd
+from .losses.time_pairs import two_times
 from .losses.truncated import TruncatedLoss, with_first_stage
 from .nets.discriminator import Discriminator
 from .nets.two_times import two_time_mlp, two_time_unet
