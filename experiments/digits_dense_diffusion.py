@@ -1,11 +1,11 @@
-"""A diffusion model of 8 x 8 digits with an MLP, the teacher of digits_dense_direct.py.
+"""A diffusion model of 8 x 8 digits with an MLP that is told which digit; digits_dense_ect.py starts from it.
 
     python -m minicm train experiments/digits_dense_diffusion.py
 
 It sees one half of the pictures; the other half is there to judge by.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from minicm.experiment import Pictures, Training
 from minicm.hardware import Hardware, chosen_device, placed
@@ -15,8 +15,9 @@ from minicm.rungs import DIGITS, dense_digits_model, digits_data, digits_diffusi
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    width: int = 512  # units of a layer
+    width: int = 336  # units of a layer
     depth: int = 4  # hidden layers
+    classes: int = 10  # labels that the model is told; 0: none
     iterations: int = 4000  # updates
     batch_size: int = 256  # pictures an update
     lr: float = 2e-3  # of Adam; rises over the first fortieth, falls to 0 over the last three quarters
@@ -28,12 +29,12 @@ class Config(Hardware):
 
 
 def new_model(c: Config) -> Preconditioned:
-    return dense_digits_model(width=c.width, depth=c.depth, seed=c.seed)
+    return dense_digits_model(width=c.width, depth=c.depth, classes=c.classes, seed=c.seed)
 
 
 def pictures(c: Config) -> Pictures:
-    return DIGITS
+    return replace(DIGITS, classes=c.classes)
 
 
 def build(c: Config) -> Training:
-    return digits_diffusion(placed(new_model(c), c), digits_data(chosen_device(c)), c)
+    return digits_diffusion(placed(new_model(c), c), digits_data(chosen_device(c), c.classes), c)

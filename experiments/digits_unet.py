@@ -1,7 +1,7 @@
 """The stored consistency models of 8 x 8 digits that `minicm train` makes, judged and made small: a U-Net and an MLP.
 
     python experiments/digits_unet.py digits_unet_ect
-    python experiments/digits_unet.py digits_dense_matching
+    python experiments/digits_unet.py digits_dense_ect
 
 trains in runs/, where a run that is there already goes on, and writes data/NAME.safetensors in float16, with the
 command, the experiment and the measured quality inside.  `minicm sample`, `evaluate` and `edit` take the file as it is.
@@ -23,18 +23,14 @@ from minicm.runner import load_run
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored
     "digits_unet_ect": [["experiments/digits_ect.py", "--iterations", "1600"]],
-    "digits_dense_matching": [
-        ["experiments/digits_dense_diffusion.py"],
-        ["experiments/digits_dense_direct.py"],
-        ["experiments/digits_dense_matching.py"],
-        ["experiments/digits_dense_energy.py"],
-    ],
+    "digits_dense_ect": [["experiments/digits_dense_diffusion.py"], ["experiments/digits_dense_ect.py"]],
 }
 SETS = 5  # of 898 samples
 
 
 def quality(drawing: Drawing, steps: int, sets: int = SETS) -> DigitsQuality:
-    return evaluate_digits(drawing.draw(sets * 898, steps, 0))
+    number = sets * 898
+    return evaluate_digits(drawing.draw(number, steps, 0, drawing.labels(number, [])))
 
 
 def store(name: str, run: Path) -> Path:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .checkpoints import load_weights
 from .checks import check_between, check_count
-from .data import digit_halves, of_points, to_grey
+from .data import digit_halves, of_labelled, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
 from .experiment import Data, Pictures, Training
 from .losses import VelocityLoss
@@ -57,14 +57,19 @@ def digits_model(*, dropout: float, seed: int) -> Preconditioned:
     return _seeded(lambda: digits_unet(dropout=dropout), seed)
 
 
-def dense_digits_model(*, width: int, depth: int, seed: int) -> Preconditioned:
-    """An untrained MLP for digits, which is not told that pixels have neighbours; the global generator is as it was."""
-    return _seeded(lambda: MLP(64, width, depth), seed)
+def dense_digits_model(*, width: int, depth: int, classes: int, seed: int) -> Preconditioned:
+    """An untrained MLP for digits, which is not told that pixels have neighbours; the global generator is as it was.
+
+    classes: 10 for a model that is told which digit, 0 for one that is not.
+    """
+    return _seeded(lambda: MLP(64, width, depth, labels=classes), seed)
 
 
-def digits_data(device: torch.device) -> Data:
-    """Batches of the half to train on."""
-    return partial(of_points, digit_halves().train.to(device))
+def digits_data(device: torch.device, classes: int = 0) -> Data:
+    """Batches of the half to train on; (x0, label) if the model has classes."""
+    h = digit_halves()
+    x = h.train.to(device)
+    return partial(of_labelled, x, h.train_labels.to(device)) if classes else partial(of_points, x)
 
 
 class DiffusionNumbers(Protocol):

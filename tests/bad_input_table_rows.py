@@ -254,6 +254,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "data.cifar10.labelled_pictures": {"pictures": PICTURES, "labels": LABELS},
     "data.cifar10.mirrored_pictures": {"pictures": PICTURES},
     "data.batches.of_points": {"points": SET.without("shape")},
+    "data.batches.of_labelled": {"points": SET.without("shape"), "labels": LABELS},
     "data.cifar10.pooled": {"pictures": EVEN},
     "data.cifar10.to_data": {"pictures": PICTURES.without("shape")},
     "data.cifar10.to_pixels": {"x": ALONE.without("shape")},

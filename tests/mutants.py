@@ -71,6 +71,8 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("nets/mlp", "silu_backward(dh @ layer.weight.T, a)", "silu_backward(dh @ layer.weight.T, h)", "nets"),
     ("nets/mlp", "torch.cat([angles.cos(), -angles.sin()]", "torch.cat([angles.cos(), angles.sin()]", "nets"),
     ("nets/mlp", "_init_normal(layer, 1.7)", "_init_normal(layer, 0.57)", "nets"),
+    ("nets/mlp", "math.sqrt(self.labels) * (label", "(label", "nets"),
+    ("data/batches", "return points[places], labels[places]", "return points[places], labels[:n]", "toys"),
     ("sampling", "(path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2)", "(path.sigma(t) ** 2 + (keep * path.sigma(m)) ** 2)", "sampling"),
     ("sampling", "keep = path.alpha(t) / path.alpha(m)", "keep = path.alpha(m) / path.alpha(t)", "sampling"),
     ("sampling", "x0 = model(renoise(x0, t, path, generator), t)", "x0 = renoise(model(x0, t), t, path, generator)", "sampling"),

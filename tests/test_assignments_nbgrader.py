@@ -121,7 +121,7 @@ def test_tampering_changes_nothing_and_a_copied_cell_and_another_kernel_cost_not
 def test_an_endless_loop_costs_its_question_only(released, tmp_path):
     loop = "import time\n\n\ndef heun_step(velocity, x, t, s):\n    while True:\n        time.sleep(0.01)"
     mine = solved(released, "a1", {"a1-heun": loop})
-    line = graded(tmp_path, {"ada_a1": mine}, Limits(cell_seconds=20, seconds=200))["ada_a1"]
+    line = graded(tmp_path, {"ada_a1": mine}, Limits(cell_seconds=12, seconds=200))["ada_a1"]
     lost = {"a1-heun-visible", "a1-heun-hidden"}
     assert points(line, "a1") == {cell: 0 if cell in lost else worth for cell, worth in full("a1").items()}
     assert line["note"] == "; ".join(f"cell {cell} ran over the time limit" for cell in sorted(lost, reverse=True))

@@ -69,13 +69,9 @@ def test_digits(runs):
     train(runs, "digits_scd", *TINY, "--teacher", str(runs / "digits_diffusion"), iterations=3)
     assert moved(runs / "digits_scd", runs / "digits_diffusion")
     train(runs, "digits_dense_diffusion", *TINY, "--width", "8", "--evaluations", "2")
-    sizes = ["--teacher", str(runs / "digits_dense_diffusion"), "--teacher_width", "8", "--width", "6"]
-    train(runs, "digits_dense_direct", *TINY, *sizes, "--trajectories", "20", "--solver_steps", "3")
-    assert moved(runs / "digits_dense_diffusion") and moved(runs / "digits_dense_direct")
-    train(runs, "digits_dense_matching", *TINY, *sizes, "--start", str(runs / "digits_dense_direct"))
-    assert moved(runs / "digits_dense_matching", runs / "digits_dense_direct")
-    train(runs, "digits_dense_energy", *TINY, "--width", "6", "--start", str(runs / "digits_dense_matching"))
-    assert moved(runs / "digits_dense_energy", runs / "digits_dense_matching")
+    train(runs, "digits_dense_ect", *TINY, "--width", "8", "--start", str(runs / "digits_dense_diffusion"))
+    assert moved(runs / "digits_dense_diffusion")
+    assert moved(runs / "digits_dense_ect", runs / "digits_dense_diffusion")
 
 
 @pytest.mark.slow

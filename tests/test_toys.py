@@ -13,6 +13,7 @@ from minicm.data import (
     eight_gaussians,
     eight_gaussians_mixture,
     moons,
+    of_labelled,
     of_points,
     pinwheel,
     product_mixture,
@@ -169,12 +170,22 @@ def test_of_points_draws_each_point_equally_often_and_keeps_its_values():
     assert torch.equal(resumed, list(islice(of_points(points, 7, seed=1), 4))[3])
 
 
+def test_of_labelled_draws_the_same_points_each_with_its_own_label():
+    points = torch.arange(50.0).reshape(50, 1) * torch.ones(1, 3)
+    for x0, (x, label) in zip(
+        of_points(points, 20, seed=2, start=1), of_labelled(points, torch.arange(50), 20, seed=2, start=1)
+    ):
+        assert torch.equal(x, x0) and torch.equal(label, x0[:, 0].long())
+        break
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda: of_points(torch.empty(0, 2), 4), "at least one data point"),
         (lambda: of_points(torch.tensor(1.0), 4), "at least one data point"),
         (lambda: of_points(torch.tensor([[1.0, math.nan], [0.0, 0.0]]), 4), "infinity in 1 of 2 points"),
+        (lambda: of_labelled(torch.ones(4, 2), torch.ones(3).long(), 4), r"one for each of 4 points, got shape \(3,\)"),
         (lambda: batches(moons, 0), "batch_size >= 1"),
         (lambda: batches(moons, 4, start=-1), "start >= 0"),
     ],

@@ -44,8 +44,8 @@ class Drawing:
         """1 for a consistency model; for a diffusion model the evaluations of its experiment."""
         return 1 if consistent(self.config) else self.config.evaluations
 
-    def labels(self, number: int, asked: list[int], seed: int) -> Tensor | None:
-        """Labels (number,): those asked for, over and over, or drawn uniformly; None for a model without labels.
+    def labels(self, number: int, asked: list[int]) -> Tensor | None:
+        """Labels (number,): those asked for, or all, over and over; None for a model without labels.
 
         Raises ValueError for labels that the model does not know.
         """
@@ -56,9 +56,8 @@ class Drawing:
             return None
         if any(not 0 <= label < classes for label in asked):
             raise ValueError(f"expected --labels from 0 to {classes - 1}, got {', '.join(map(str, asked))}")
-        if asked:
-            return torch.tensor(asked).repeat(number // len(asked) + 1)[:number]
-        return torch.randint(classes, (number,), generator=torch.Generator().manual_seed(fold(seed, 0)))
+        every = torch.tensor(asked) if asked else torch.arange(classes)
+        return every[torch.arange(number) % len(every)]
 
     @torch.no_grad()
     def draw(self, number: int, steps: int, seed: int, labels: Tensor | None = None) -> Tensor:

@@ -76,7 +76,7 @@ def _digits(drawing: Drawing, steps: list[int], number: int, seed: int) -> list[
     h = digit_halves()
     fit = pixel_gaussian(number, h.train, torch.Generator().manual_seed(seed))
     sets = {"Gaussian fit": fit} | {
-        f"{n} step{'s' * (n > 1)}": drawing.draw(number, n, seed, drawing.labels(number, [], seed)) for n in steps
+        f"{n} step{'s' * (n > 1)}": drawing.draw(number, n, seed, drawing.labels(number, [])) for n in steps
     }
     rows = []
     for name, x in sets.items():
@@ -93,7 +93,7 @@ def _cifar10(drawing: Drawing, steps: list[int], options: argparse.Namespace) ->
     train, test = [pooled(x) for x in sets] if drawing.pictures.shape[1] == 16 else sets
     rows = []
     for n in steps:
-        x = drawing.draw(number, n, options.seed, drawing.labels(number, [], options.seed))
+        x = drawing.draw(number, n, options.seed, drawing.labels(number, []))
         row: Row = {"samples": f"{n} step{'s' * (n > 1)}", "number": number}
         row |= {"fid": cifar10_fid(to_pixels(x), device=drawing.device)} if options.fid else {}
         row |= asdict(evaluate_cifar10(x, train, test, classifier)) if classifier is not None else {}

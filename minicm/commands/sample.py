@@ -17,11 +17,13 @@ def main(argv: list[str]) -> None:
     check_target(target)
     drawing = loaded(options.source, options.device)
     steps = options.steps or drawing.usual_steps
-    labels = drawing.labels(options.number, options.labels, options.seed)
-    x = drawing.draw(options.number, steps, options.seed, labels)
+    across = 8 if options.labels else drawing.pictures.classes or 8  # a column for each class
+    number = options.number or 8 * across
+    labels = drawing.labels(number, options.labels)
+    x = drawing.draw(number, steps, options.seed, labels)
     pictures = to_bytes(x, drawing.pictures.to_unit)
     if target.suffix == ".png":
-        write_grid(pictures / 255, target, options.columns)
+        write_grid(pictures / 255, target, options.columns or across)
     elif target.suffix == ".npz":
         write_npz(pictures, labels, target)
     else:
@@ -31,12 +33,14 @@ def main(argv: list[str]) -> None:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm sample", description="Draw pictures with a trained model.")
-    add_common(parser, number=64)
+    add_common(parser, number=None)
     parser.add_argument(
         "--steps", type=positive, metavar="N", help="evaluations a picture; 1, or those of the experiment"
     )
-    parser.add_argument("--labels", type=_labels, default=[], metavar="K,K", help="classes; drawn at random by default")
-    parser.add_argument("--columns", type=positive, default=8, metavar="N", help="of a PNG (8)")
+    parser.add_argument(
+        "--labels", type=_labels, default=[], metavar="K,K", help="classes, over and over; by default all"
+    )
+    parser.add_argument("--columns", type=positive, metavar="N", help="of a PNG; 8, or the classes")
     parser.add_argument("--out", default="out/samples.png", metavar="FILE", help="NAME.png, NAME.npz, or a new folder")
     return parser.parse_args(argv)
 

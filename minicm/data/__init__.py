@@ -1,6 +1,6 @@
 """Data sets: points in the plane, digits of 8 x 8 pixels, CIFAR-10, and endless batches of any of them."""
 
-from .batches import batches, of_points
+from .batches import batches, of_labelled, of_points
 from .cifar10 import cifar10_test, cifar10_train, labelled_pictures, mirrored_pictures, pooled, to_data, to_pixels
 from .digits import TINTS, digit_halves, digit_images, tint_index, tinted, to_grey, to_rgb
 from .toys import (
@@ -34,6 +34,7 @@ __all__ = [
     "labelled_pictures",
     "mirrored_pictures",
     "moons",
+    "of_labelled",
     "of_points",
     "pinwheel",
     "pooled",

@@ -11,7 +11,7 @@ from ..checks import check_count
 from ..seeds import fold
 from ..shapes import Sampler
 
-__all__ = ["batches", "of_points"]
+__all__ = ["batches", "of_labelled", "of_points"]
 
 _DATA = 3  # the stream that is data's: from the loss's stream, the noise in x0 would repeat in ε
 
@@ -32,15 +32,38 @@ def of_points(points: Tensor, batch_size: int, *, seed: int = 0, start: int = 0)
 
     Raises ValueError as `batches` does, and for a data set that is empty or holds NaN or infinity.
     """
+    _check_points(points)
+    return batches(lambda n, g: points[_places(points, n, g)], batch_size, seed=seed, start=start)
+
+
+def of_labelled(
+    points: Tensor, labels: Tensor, batch_size: int, *, seed: int = 0, start: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """(x0, label): the same batches as `of_points`, with the labels (batch_size,) of their points.
+
+    Raises ValueError as that does, and unless labels is (N,).
+    """
+    _check_points(points)
+    if labels.shape != points.shape[:1]:
+        raise ValueError(f"expected labels, one for each of {len(points)} points, got shape {tuple(labels.shape)}")
+    labels = labels.to(points.device)
+
+    def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        places = _places(points, n, generator)
+        return points[places], labels[places]
+
+    return batches(draw, batch_size, seed=seed, start=start)
+
+
+def _places(points: Tensor, n: int, generator: torch.Generator) -> Tensor:
+    return torch.randint(len(points), (n,), generator=generator).to(points.device)
+
+
+def _check_points(points: Tensor) -> None:
     if points.ndim == 0 or points.numel() == 0:
         raise ValueError(f"expected points, at least one data point, shape (N, *S), got shape {tuple(points.shape)}")
     if not points.isfinite().all():
         raise ValueError(f"expected finite points, got NaN or infinity in {_bad_rows(points)} of {len(points)} points")
-
-    def draw(n: int, generator: torch.Generator) -> Tensor:
-        return points[torch.randint(len(points), (n,), generator=generator).to(points.device)]
-
-    return batches(draw, batch_size, seed=seed, start=start)
 
 
 def _bad_rows(points: Tensor) -> int:

@@ -54,26 +54,34 @@ class MLP(nn.Module):
     The weights start normal with gain 1.7 (last layer .3).  With torch's default, smaller initialisation the network
     starts linear, and since the preconditioning has removed the linear part of the target, F = 0 is a saddle that a
     symmetric data set never leaves.
+    labels: number of classes, 0 for none; the label comes in beside the sample, as `labels` numbers, all 0 but one.
     Safe under forward-mode differentiation.  Raises ValueError if a sample does not have `dim` elements.
     """
 
-    def __init__(self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None) -> None:
+    def __init__(
+        self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None, *, labels: int = 0
+    ) -> None:
         super().__init__()
         for name, value in (("dim", dim), ("width", width), ("depth", depth)):
             check_count(name, value)
-        self.dim = dim
+        check_count("labels", labels, 0)
+        self.dim, self.labels = dim, labels
         self.features = features if features is not None else TimeFeatures()
-        sizes = [dim + 2 * len(self.features.frequencies), *[width] * depth]
+        sizes = [dim + labels + 2 * len(self.features.frequencies), *[width] * depth]
         self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
         self.last = nn.Linear(width, dim)
         for layer in self.hidden:
             _init_normal(layer, 1.7)
         _init_normal(self.last, 0.3)
 
-    def forward(self, u: Tensor, c: Tensor) -> Tensor:
-        """F(u, c): u (B, *S), c (B,) -> (B, *S)."""
+    def forward(self, u: Tensor, c: Tensor, label: Tensor | None = None) -> Tensor:
+        """F(u, c, label): u (B, *S), c (B,) -> (B, *S).
+
+        label: (B,), long, from 0; a negative one, or None for all, means no label: what guidance subtracts.
+        Raises ValueError for shapes that do not fit, and for a label that the network does not know.
+        """
         self._check(u, c)
-        h = torch.cat([u.flatten(1), self.features(c)], dim=1)
+        h = torch.cat([u.flatten(1), *self._told(label, u), self.features(c)], dim=1)
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))
         return self.last(h).view_as(u)
@@ -82,13 +90,15 @@ class MLP(nn.Module):
         """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
+        Without a label.
         Raises ValueError for shapes that do not fit.
         """
         self._check(u, c)
         check_alike("du", du, "u", u)
         check_alike("dc", dc, "c", c)
-        h = torch.cat([u.flatten(1), self.features(c)], dim=1)
-        dh = torch.cat([du.flatten(1), self.features.tangent(c, dc)], dim=1)
+        label = self._told(None, u)
+        h = torch.cat([u.flatten(1), *label, self.features(c)], dim=1)
+        dh = torch.cat([du.flatten(1), *label, self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
             a = layer(h)
             h = nn.functional.silu(a)
@@ -97,6 +107,20 @@ class MLP(nn.Module):
         with torch.no_grad():
             dF = dh @ self.last.weight.T
         return self.last(h).view_as(u), dF.view_as(u)
+
+    def _told(self, label: Tensor | None, u: Tensor) -> list[Tensor]:
+        """√labels at the label's place and 0 elsewhere, (B, labels), so that each number has mean square 1."""
+        if label is None:
+            return [u.new_zeros(len(u), self.labels)] if self.labels else []
+        got = f"{label.dtype} {tuple(label.shape)}"
+        if not self.labels:
+            raise ValueError(f"expected no label, the network was made without labels=..., got {got}")
+        if label.shape != (len(u),) or label.dtype != torch.long:
+            raise ValueError(f"expected a long label for each of {len(u)} samples, got {got}")
+        if (label >= self.labels).any():
+            raise ValueError(f"expected labels up to {self.labels - 1}, got {label.max().item()}")
+        places = torch.arange(self.labels, device=u.device)
+        return [math.sqrt(self.labels) * (label[:, None] == places).to(u.dtype)]
 
     def _check(self, u: Tensor, c: Tensor) -> None:
         """c is (B,), or (B, 2) for features of two times."""
