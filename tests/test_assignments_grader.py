@@ -11,10 +11,28 @@ import time
 import psutil
 import pytest
 
-from tutorials.assignments import containment, marks
+from tutorials.assignments import containment, marks, one
 from tutorials.assignments.pages import marked_page, write_pages
 from tutorials.assignments.plan import Question
 from tutorials.assignments.report import Row, write_reports
+
+# ---- why a notebook was not graded
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (
+            "[ERROR] nbformat.validator.NotebookValidationError: no id",
+            "nbformat.validator.NotebookValidationError: no id",
+        ),
+        ("[INFO] begin\n\x1b[31mKeyError: 'grade'\x1b[0m\n[INFO] end", "KeyError: 'grade'"),
+        ("[ERROR] it stopped", "no reason given"),
+    ],
+)
+def test_the_note_quotes_the_last_error_of_the_log(log, reason):
+    assert one._reason({"log": log, "error": ""}) == f"nbgrader could not grade it: {reason}"
+
 
 # ---- containment
 

@@ -61,7 +61,7 @@ def _reason(done: dict) -> str:
     if "DeadKernel" in log or "Kernel died" in log or "kernel died" in log.lower():
         return "its Python process ended while it ran (os._exit, or out of memory): no points"
     lines = [re.sub(r"\x1b\[[0-9;]*m|^\[[^]]*\] ", "", line).strip() for line in log.splitlines()]
-    found = [line for line in lines if re.match(r"\w*(Error|Exception)\b", line)]
+    found = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     return f"nbgrader could not grade it: {(found or ['no reason given'])[-1][:200]}"
 
 
