@@ -2,8 +2,9 @@
 
     python -m minicm train experiments/digits_dense_ect.py --start runs/digits_dense_diffusion
 
-The model is told which digit: then no noise has to choose between two of them.  What is drawn asks for each digit
-equally often.  3 minutes of one core, after 1 minute for the run before.
+The model is told which digit: then no noise has to choose between two of them.  `minicm evaluate` asks for each digit
+equally often, as the halves have them; labels drawn at random cost half a floor.  3 minutes of one core, after 1 minute
+for the run before.
 
 FD-digits in floors; 4490 samples each, as `minicm evaluate --seed` draws them with seeds 0, 101 and 102:
     this one, as stored in data/                   1.73, 1.84, 1.91 with one evaluation, 1.55, 1.43, 1.58 with two

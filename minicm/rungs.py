@@ -66,7 +66,9 @@ def dense_digits_model(*, width: int, depth: int, classes: int, seed: int) -> Pr
 
 
 def digits_data(device: torch.device, classes: int = 0) -> Data:
-    """Batches of the half to train on; (x0, label) if the model has classes."""
+    """Batches of the half to train on; (x0, label) if the model has classes.  Raises ValueError unless 0 or 10."""
+    if classes not in (0, 10):
+        raise ValueError(f"expected classes 0 or 10, got {classes}")
     h = digit_halves()
     x = h.train.to(device)
     return partial(of_labelled, x, h.train_labels.to(device)) if classes else partial(of_points, x)

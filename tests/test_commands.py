@@ -196,6 +196,15 @@ def test_labels_are_told_and_stored(colours, tmp_path, capsys):
     assert "from 0 to 9, got 10" in refused(capsys, "sample", colours, "--labels", "10")
 
 
+@pytest.mark.parametrize(("asked", "across"), [([], 10), (["--labels", "3,7"], 2), (["--labels", "3"], 8)])
+def test_a_grid_has_eight_rows_and_a_column_for_each_label(colours, tmp_path, asked, across):
+    out = tmp_path / "x.png"
+    assert main(["sample", colours, "--out", str(out), *asked]) == 0
+    height, width, _ = imread(out).shape
+    zoom = height // (8 * 17 + 1)
+    assert (height, width) == ((8 * 17 + 1) * zoom, (across * 17 + 1) * zoom)
+
+
 def test_what_sample_refuses(digits, tmp_path, capsys):
     for argv, words in [
         ([digits, "--labels", "1"], "trained without"),

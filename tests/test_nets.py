@@ -94,6 +94,7 @@ def test_a_label_reaches_every_output_and_none_is_as_good_as_a_negative_one():
     [
         (0, torch.tensor([0, 0]), "expected no label, the network was made without labels=..., got torch.int64"),
         (3, torch.tensor([0, 3]), "expected labels up to 2, got 3"),
+        (3, 1, "expected a long label for each of 2 samples, got int"),
         (3, torch.tensor([0]), "expected a long label for each of 2 samples, got torch.int64"),
         (3, torch.tensor([0.0, 1.0]), "expected a long label for each of 2 samples, got torch.float32"),
     ],

@@ -25,3 +25,5 @@ def test_a_model_of_classes_is_told_the_label_of_each_picture():
     model = dense_digits_model(width=16, depth=2, classes=10, seed=0)
     t = torch.ones(30)
     assert not torch.equal(model.given(label)(x0, t), model(x0, t))
+    with pytest.raises(ValueError, match="^expected classes 0 or 10, got 5$"):
+        digits_data(cpu, 5)

@@ -46,7 +46,8 @@ def normalise(notebook) -> None:
     for cell, name, text in zip(notebook.cells, cell_ids(notebook.cells), following):
         cell.id = name
         if cell.cell_type == "code" and SEEN in text:  # what stands under a figure is also its alternative text
-            words = " ".join(text.replace(SEEN, "").replace("*", "").replace("$", "").split()).strip(" .:")
+            first = text.partition(SEEN)[2].strip().split("\n\n")[0]
+            words = " ".join(first.replace("*", "").replace("$", "").split()).strip(" .:")
             cell.metadata["mystnb"] = {"image": {"alt": words[:300]}}
         cell.source = cell.source.strip("\n")
         for transient in ("execution", "collapsed", "scrolled", "ExecuteTime"):

@@ -148,12 +148,12 @@ def _stored(path: Path) -> tuple[Hardware, nn.Module, Pictures]:
     return config, model.eval().requires_grad_(False), experiment.pictures(config)
 
 
-def add_common(parser: Parser, *, number: int | None) -> None:
-    """Add what all three commands take: the model, --number, --seed and --device."""
+def add_common(parser: Parser, *, number: int | None, how_many: str) -> None:
+    """Add what all three commands take: the model, --number, whose help is `how_many`, --seed and --device."""
     parser.add_argument(
         "source", metavar="RUN", help="a run's folder, or a file of weights such as RUN/ema05.safetensors"
     )
-    parser.add_argument("--number", type=positive, default=number, metavar="N", help="of pictures")
+    parser.add_argument("--number", type=positive, default=number, metavar="N", help=how_many)
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, mps (auto)")
 

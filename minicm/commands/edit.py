@@ -47,7 +47,7 @@ def main(argv: list[str]) -> None:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm edit", description="Edit pictures with a consistency model.")
-    add_common(parser, number=8)
+    add_common(parser, number=8, how_many="of pictures (8)")
     parser.add_argument("--task", required=True, choices=TASKS, metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--steps", type=positive, default=8, metavar="N", help="evaluations of what is repeated (8)")
     parser.add_argument(

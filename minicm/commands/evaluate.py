@@ -44,7 +44,7 @@ def main(argv: list[str]) -> None:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm evaluate", description="Measure how good a model's pictures are.")
-    add_common(parser, number=None)
+    add_common(parser, number=None, how_many=f"of pictures; {_DIGITS} digits or {_CIFAR10} of CIFAR-10 by default")
     parser.add_argument("--steps", type=_steps, metavar="N,N", help="evaluations; 1,2, or those of the experiment")
     parser.add_argument("--json", metavar="FILE", help="write the table there as well")
     parser.add_argument("--fid", action="store_true", help=f"FID too, by torch-fidelity; {SAMPLES} pictures by default")

@@ -17,7 +17,8 @@ def main(argv: list[str]) -> None:
     check_target(target)
     drawing = loaded(options.source, options.device)
     steps = options.steps or drawing.usual_steps
-    across = 8 if options.labels else drawing.pictures.classes or 8  # a column for each class
+    across = len(options.labels) or drawing.pictures.classes or 8  # a column for each label
+    across = across if 1 < across <= 16 else 8
     number = options.number or 8 * across
     labels = drawing.labels(number, options.labels)
     x = drawing.draw(number, steps, options.seed, labels)
@@ -33,14 +34,14 @@ def main(argv: list[str]) -> None:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm sample", description="Draw pictures with a trained model.")
-    add_common(parser, number=None)
+    add_common(parser, number=None, how_many="of pictures; 8 rows by default")
     parser.add_argument(
         "--steps", type=positive, metavar="N", help="evaluations a picture; 1, or those of the experiment"
     )
     parser.add_argument(
         "--labels", type=_labels, default=[], metavar="K,K", help="classes, over and over; by default all"
     )
-    parser.add_argument("--columns", type=positive, metavar="N", help="of a PNG; 8, or the classes")
+    parser.add_argument("--columns", type=positive, metavar="N", help="of a PNG; one for each label, or 8")
     parser.add_argument("--out", default="out/samples.png", metavar="FILE", help="NAME.png, NAME.npz, or a new folder")
     return parser.parse_args(argv)
 

@@ -52,11 +52,14 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
 def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
     """F and dF by the network's own `with_tangent` (`MLP` has one): one pass, faster than `by_jvp`.
 
-    The scaling must be TrigFlow's, with c_in constant and c_noise = t; raises ValueError for another one.
+    The scaling must be TrigFlow's, with c_in constant and c_noise = t.  Raises ValueError for another one, and for a
+    network without `with_tangent`, as a model with its label bound has.
     """
     check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
     if not isinstance(model.scaling, TrigFlowScaling):
         raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
+    if not hasattr(model.network, "with_tangent"):
+        raise ValueError(f"expected a network with `with_tangent`, got {type(model.network).__name__}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
     return model.network.with_tangent(like(c_in, x) * x, c_noise.to(x.dtype), like(c_in, x) * dx, dt.to(x.dtype))
 

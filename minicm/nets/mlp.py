@@ -112,10 +112,10 @@ class MLP(nn.Module):
         """√labels at the label's place and 0 elsewhere, (B, labels), so that each number has mean square 1."""
         if label is None:
             return [u.new_zeros(len(u), self.labels)] if self.labels else []
-        got = f"{label.dtype} {tuple(label.shape)}"
+        got = f"{label.dtype} {tuple(label.shape)}" if isinstance(label, Tensor) else type(label).__name__
         if not self.labels:
             raise ValueError(f"expected no label, the network was made without labels=..., got {got}")
-        if label.shape != (len(u),) or label.dtype != torch.long:
+        if not isinstance(label, Tensor) or label.shape != (len(u),) or label.dtype != torch.long:
             raise ValueError(f"expected a long label for each of {len(u)} samples, got {got}")
         if (label >= self.labels).any():
             raise ValueError(f"expected labels up to {self.labels - 1}, got {label.max().item()}")
