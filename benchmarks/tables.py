@@ -92,7 +92,9 @@ def arena_text(file: Path) -> str:
     """The table, and under it where and when its numbers were made."""
     rows, machine = arena_rows(file), json.loads(file.read_text("utf-8"))["machine"]
     where = f"{machine['processor']}, one thread, torch {machine['torch']}, {machine['date']}"
-    how = "`python benchmarks/arena.py`, 60 s of one core for each run"
+    seconds = [row["seconds"] for row in rows]
+    took = f"{min(seconds):.0f} to {max(seconds):.0f}"
+    how = f"`python benchmarks/arena.py`; a trial fixes the updates of a run for 60 s of one core, it took {took}"
     return f"{arena_table(rows)}\n\n{where}; {how}. –: not run, or not made for so many evaluations."
 
 

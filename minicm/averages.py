@@ -58,7 +58,7 @@ class EMA(Average):
     """Exponential average with warm-up: β_n = min(decay, (1 + n)/(10 + n)).
 
     The warm-up lets the start be forgotten: .999 alone would keep e⁻¹ of it after 1000 updates.
-    Raises ValueError unless 0 <= decay < 1.  Source: a ramp as in the code of Karras et al. 2022 (EDM).
+    Raises ValueError unless 0 <= decay < 1.  Source: the ramp of the code of Song et al. 2021 (score SDE).
     """
 
     def __init__(self, model: nn.Module, decay: float = 0.999) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from .shapes import Denoiser, Loss
+from .training import told
 
 __all__ = ["Processes", "SharedLoss", "joined", "lost_worker"]
 
@@ -74,8 +75,7 @@ class SharedLoss:
 
     def given(self, *conditions: Tensor) -> "SharedLoss":
         """The loss under these conditions, if it depends on them."""
-        loss = self.loss.given(*conditions) if hasattr(self.loss, "given") else self.loss
-        return SharedLoss(loss, self.wrapped)
+        return SharedLoss(told(self.loss, *conditions), self.wrapped)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         return self.wrapped(self.loss, model, x0, iteration, generator)

@@ -107,7 +107,7 @@ def check_gpu(torch: ModuleType) -> Check:
     """A GPU is welcome and never needed, but for CIFAR-10."""
     if torch.cuda.is_available():
         return Check("GPU", "ok", torch.cuda.get_device_name(0))
-    return Check("GPU", "note", "none that torch can use; the course runs without, only training on CIFAR-10 needs one")
+    return Check("GPU", "note", "none that torch can use; the course runs without, only CIFAR-10 at 32 x 32 needs one")
 
 
 def check_importable(

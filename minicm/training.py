@@ -6,7 +6,7 @@ The loop knows modules, optimisers and numbers; which loss, data or path it trai
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import islice
 from numbers import Real
 
@@ -51,7 +51,7 @@ def fit(
 
     loss(model, x0, iteration, generator) -> (B,); its mean is minimised.  batches: tensors x0 (B, *S); the first one
     given belongs to iteration `start`.  For tuples (x0, *conditions) the loss is called with model.given(*conditions),
-    and if it has such a method, as one with a teacher needs, it is loss.given(*conditions) that is called.
+    and what else the loss holds of models, such as a teacher, is `told` them too.
     clip bounds the gradient norm over all parameters the optimizer holds, a loss's own included.  lr: the learning
     rate of iteration k, for every parameter group; None leaves the optimizer's.
     Iteration k draws from fold(seed, k) alone, dropout included, so a run cut in two equals the run in one piece,
@@ -82,6 +82,19 @@ def part_seed(seed: int, part: int) -> int:
     check_count("seed", seed, -math.inf)
     check_count("part", part, 0)
     return fold(seed, part) if part else seed
+
+
+def told(loss: Loss, *conditions: Tensor) -> Loss:
+    """The loss with the conditions bound to the models that it holds: teacher, target, critic.
+
+    By its own method `given`, if it has one; otherwise by that of each field of a dataclass that has one.
+    """
+    if hasattr(loss, "given"):
+        return loss.given(*conditions)
+    if not is_dataclass(loss):
+        return loss
+    held = {field.name: getattr(loss, field.name) for field in fields(loss)}
+    return replace(loss, **{name: m.given(*conditions) for name, m in held.items() if hasattr(m, "given")})
 
 
 def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts) -> Iterator[Record]:  # noqa: ANN001, PLR0913
@@ -117,7 +130,7 @@ def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: 
     x0, *conditions = batch if isinstance(batch, tuple) and batch else (batch,)
     _check_batch(x0, conditions)
     if conditions:
-        model, loss = model.given(*conditions), loss.given(*conditions) if hasattr(loss, "given") else loss
+        model, loss = model.given(*conditions), told(loss, *conditions)
     generator = torch.Generator(x0.device).manual_seed(fold(seed, iteration, _NOISE))
     with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
         values = loss(model, x0, iteration, generator)

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 from minicm.averages import EMA, PowerEMA, ScheduledEMA
+from minicm.losses import cd
+from minicm.paths import TrigFlow
+from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.seeds import fold
-from minicm.training import fit, part_seed, warmup_cosine, warmup_linear_decay
+from minicm.training import fit, part_seed, told, warmup_cosine, warmup_linear_decay
 
 
 class Scalar(nn.Module):
@@ -518,3 +521,25 @@ def test_wrong_phases_are_refused(phases):
     total, warmup, decay_from = phases
     with pytest.raises(ValueError, match="0 <= warmup <= decay_from < total"):
         warmup_linear_decay(1.0, total=total, warmup=warmup, decay_from=decay_from)
+
+
+def test_a_teacher_is_told_the_label_like_its_student():
+    """Without it, a network takes a missing label for "no label" and teaches what it was never trained for."""
+
+    class Centre(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.seen, self.shift = [], nn.Parameter(torch.zeros(()))
+
+        def forward(self, u, c, label=None):
+            self.seen.append(label)
+            return u * 0 + self.shift
+
+    student, teacher = (Preconditioned(Centre(), TrigFlowScaling()) for _ in range(2))
+    x0, label = torch.randn(8, 2), torch.arange(8)
+    optimizer = torch.optim.SGD(student.parameters(), 0.1)
+    next(fit(student, cd(TrigFlow(), teacher), [(x0, label)], optimizer))
+    for model in (student, teacher):
+        assert model.network.seen and all(torch.equal(seen, label) for seen in model.network.seen)
+    plain = lambda model, x0, iteration, generator: x0.sum(1)  # noqa: E731
+    assert told(plain, label) is plain

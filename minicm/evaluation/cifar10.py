@@ -93,7 +93,9 @@ def enlarged(pictures: Tensor) -> Tensor:
 class Cifar10Quality:
     """fd_clf: distance to the training set, to compare at this number of samples only.
 
-    floor: of as many training pictures.  kid_clf: KID in the same features, pairs of 5,000; 0 for true pictures.
+    floor: of as many training pictures, n of the N that they are compared with; fresh true ones would have about
+    (N + n)/(N − n) times that, 1.5 times for n = 10,000.
+    kid_clf: KID in the same features, pairs of 5,000; 0 for true pictures.
     nearest: median distance to the nearest training picture, data units; of_test: what test pictures measure.
     """
 

@@ -1,8 +1,8 @@
 """FID of CIFAR-10 samples by torch-fidelity, the extra `fid`: Inception's network is not ours, and neither is its code.
 
 Protocol, that of the papers: 50,000 samples against the 50,000 training pictures, none mirrored; samples are rounded to
-uint8 by `to_pixels`, labels of a conditional model drawn uniformly, one sample for each seed and never the best of
-several sets.  EDM reports the least of three sets, and rounds half a level up; both move FID in the second decimal.
+uint8 by `to_pixels`, each label of a conditional model equally often, one sample for each seed and never the best of
+several sets.  EDM rounds in the same way and reports the least of three sets, which moves FID in the second decimal.
 FID has a bias that falls with the number of samples: never compare values at different numbers.
 """
 

@@ -33,15 +33,17 @@ _CHUNK = 500  # rows of the (n, m) distances held at once
 
 @torch.no_grad()
 def features_of(features: Features, x: Tensor, *, batch_size: int = 500, name: str = "x") -> Tensor:
-    """features(x) in parts of batch_size, (n, D), float64, on the CPU; a module is put into eval mode.
+    """features(x) in parts of batch_size, (n, D), float64, on the CPU.
 
+    A module, also that of a method, is put into eval mode.
     x: (n, *S), whatever the features take, on their device.  Raises ValueError as `rows` does, and unless each sample
     gets one row.
     """
     check_count("batch_size", batch_size)
     rows(x, name)
-    if isinstance(features, nn.Module):
-        features.eval()
+    module = getattr(features, "__self__", features)
+    if isinstance(module, nn.Module):
+        module.eval()
     found = torch.cat([features(part).flatten(1).cpu() for part in x.split(batch_size)])
     if len(found) != len(x):
         raise ValueError(f"expected a row of features for each of {len(x)} samples, got {len(found)}")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
+from ..seeds import forked_rng
 from ..shapes import like
 from .time_pairs import TimePairs
 
@@ -76,11 +77,14 @@ def imm_loss(
     if len(x0) % particles:
         raise ValueError(f"expected a batch of whole groups of {particles} particles, got {len(x0)} samples")
     path = model.path
-    with torch.no_grad():
+    with torch.no_grad(), forked_rng(x0):  # one dropout mask for both sides
         aim = model(path.mix(x0, eps, r), r, s)
     landed = model(path.mix(x0, eps, t), t, s)
     groups = (len(x0) // particles, particles)
-    reach = ((path.nsr(t) - path.nsr(s)) / (1 + path.nsr(t))).clamp(min=1e-3)  # t = s may be drawn at t_min
+    (a, b), (c, d) = ((path.alpha(u), path.sigma(u)) for u in (t, s))
+    reach = ((b * c - d * a) / (c * (a + b))).clamp(
+        min=1e-3
+    )  # (nsr_t − nsr_s)/(1 + nsr_t); t = s may be drawn at t_min
     scale = bandwidth * x0[0].numel() * reach.view(groups)[:, 0]
     value = mmd_squared(landed.unflatten(0, groups), aim.unflatten(0, groups), scale, kernel)
     return value.repeat_interleave(particles)

@@ -48,7 +48,10 @@ def kl_weighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> 
 
 
 def by_teacher_error(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:
-    """(D_fake − D_real)/mean|g − D_real|, the mean over a sample's elements.  Source: Yin et al. 2024 (DMD), eq. 8."""
+    """(D_fake − D_real)/mean|g − D_real|, the mean over a sample's elements.
+
+    Source: Yin et al. 2024 (DMD), eq. 8, divided by the path's α, which is 1 on VE.
+    """
     scale = (g - real).abs().flatten(1).mean(1).clamp(min=1e-5)
     return gap / like(scale, gap)
 

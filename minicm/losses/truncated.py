@@ -39,7 +39,8 @@ class TruncatedLoss:
     """`consistency_loss` of pairs above the boundary, whose target below it is the first stage: a `Loss`.
 
     boundary: t'.  share: of the batch that has t = s = t', where the model must equal the first stage.
-    pairs: (t, s), of which t is moved up to t' and s as well: no pair looks below the boundary.
+    pairs: (t, s), of which t is moved up to t' and s as well: no pair looks below the boundary.  What they
+    put below t' is then at the boundary, beside the share: choose pairs that are mostly above it.
     Raises ValueError unless boundary > 0 and 0 <= share <= 1.
     Source: Lee et al. 2025 (truncated consistency models), with the boundary share of its code.
     """
