@@ -9,6 +9,7 @@ from small_maps import MEAN, STD, gradients, inner_pair, small_map
 
 from minicm.evaluation import energy_distance
 from minicm.jumps import (
+    FlowMap,
     KnownMap,
 )
 from minicm.losses.flow_maps import (
@@ -17,7 +18,7 @@ from minicm.losses.flow_maps import (
 from minicm.losses.inductive import IMMLoss, energy_kernel, imm_loss, laplace_kernel, mmd_squared
 from minicm.losses.truncated import TruncatedLoss, with_first_stage
 from minicm.oracles import gaussian, gaussian_flow
-from minicm.paths import TrigFlow
+from minicm.paths import Linear, TrigFlow
 from minicm.shapes import like
 from minicm.times import log_normal
 
@@ -127,3 +128,29 @@ def test_imm_draws_whole_groups_with_r_between():
     assert torch.equal(t.view(8, 4), t[::4, None].expand(8, 4)) and (s <= r).all() and (r <= t).all()
     inner = r > s
     torch.testing.assert_close(path.nsr(r)[inner], 0.9 * path.nsr(t)[inner])
+
+
+def test_both_sides_have_one_dropout_mask_so_that_equal_times_cost_nothing():
+    torch.manual_seed(0)
+
+    class Dropped(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Linear(2, 2)
+
+        def forward(self, u, times):
+            return torch.nn.functional.dropout(self.layer(u), 0.5)
+
+    model, x0, eps = FlowMap(Dropped(), TrigFlow()), torch.randn(8, 2), torch.randn(8, 2)
+    t, s = torch.full((8,), 1.2), torch.full((8,), 0.4)
+    assert imm_loss(model, x0, eps, t, t, s, particles=4).abs().max() < 1e-12
+    assert imm_loss(model, x0, eps, t, s + 0.1, s, particles=4).abs().max() > 1e-4
+
+
+def test_the_scale_is_finite_where_the_path_has_no_data_left():
+    """On the linear path nsr(1) is infinite, and the gap (nsr_t − nsr_s)/(1 + nsr_t) tends to 1."""
+    model, path = KnownMap(gaussian_flow(MEAN, STD, Linear()), Linear()), Linear()
+    x0, eps, s = torch.randn(8, 2), torch.randn(8, 2), torch.full((8,), 0.3)
+    at = lambda t: imm_loss(model, x0, eps, torch.full((8,), t), s + 0.2, s, particles=4)  # noqa: E731
+    assert path.nsr(torch.ones(1)).isinf() and at(1.0).isfinite().all()
+    torch.testing.assert_close(at(1.0), at(1 - 1e-9), rtol=1e-6, atol=1e-9)

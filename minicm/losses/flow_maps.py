@@ -136,7 +136,7 @@ def flow_map_loss(
 
 @dataclass(frozen=True)
 class FlowMapLoss:
-    """`flow_map_loss` with random noise and pairs of times: a `Loss` of a FlowMap.
+    """`flow_map_loss` with random noise and pairs of times: a `Loss` of a FlowMap, whose network has no dropout.
 
     Raises ValueError unless power >= 0.
     """
@@ -212,7 +212,7 @@ class CTMLoss:
 
     law: of the noise-to-signal ratio on the diagonal.  u lies between `shortest` and `longest` of the way from t to s:
     the solver goes there in one step.
-    The paper adds a discriminator as well: `summed` with an `AdversarialLoss` does that.
+    The paper adds a discriminator as well: `summed` with an `AdversarialLoss` does that.  For networks without dropout.
     Raises ValueError unless share >= 0 and 0 <= shortest <= longest <= 1.
     """
 
