@@ -14,8 +14,7 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .shapes import Denoiser, Loss
-from .training import told
+from .shapes import Denoiser, Loss, told
 
 __all__ = ["Processes", "SharedLoss", "joined", "lost_worker"]
 

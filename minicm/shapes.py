@@ -4,6 +4,7 @@ Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for
 """
 
 from collections.abc import Callable
+from dataclasses import fields, is_dataclass, replace
 
 import torch
 from torch import Tensor
@@ -48,3 +49,16 @@ def time_grid(times: Tensor, name: str = "times") -> Tensor:
     if not (times.isfinite().all() and ((steps > 0).all() or (steps < 0).all())):
         raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite {name}, got {times.tolist()}")
     return times
+
+
+def told(loss: Loss, *conditions: Tensor) -> Loss:
+    """The loss with the conditions bound to the models that it holds: teacher, target, critic.
+
+    By its own method `given`, if it has one; otherwise by that of each field of a dataclass that has one.
+    """
+    if hasattr(loss, "given"):
+        return loss.given(*conditions)
+    if not is_dataclass(loss):
+        return loss
+    held = {field.name: getattr(loss, field.name) for field in fields(loss)}
+    return replace(loss, **{name: m.given(*conditions) for name, m in held.items() if hasattr(m, "given")})

@@ -6,7 +6,7 @@ The loop knows modules, optimisers and numbers; which loss, data or path it trai
 import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from numbers import Real
 
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .averages import Average
 from .checks import check_count, check_positive, shown
 from .seeds import fold
-from .shapes import Loss
+from .shapes import Loss, told
 
 __all__ = ["Batch", "Record", "fit", "part_seed", "warmup_cosine", "warmup_linear_decay"]
 
@@ -82,19 +82,6 @@ def part_seed(seed: int, part: int) -> int:
     check_count("seed", seed, -math.inf)
     check_count("part", part, 0)
     return fold(seed, part) if part else seed
-
-
-def told(loss: Loss, *conditions: Tensor) -> Loss:
-    """The loss with the conditions bound to the models that it holds: teacher, target, critic.
-
-    By its own method `given`, if it has one; otherwise by that of each field of a dataclass that has one.
-    """
-    if hasattr(loss, "given"):
-        return loss.given(*conditions)
-    if not is_dataclass(loss):
-        return loss
-    held = {field.name: getattr(loss, field.name) for field in fields(loss)}
-    return replace(loss, **{name: m.given(*conditions) for name, m in held.items() if hasattr(m, "given")})
 
 
 def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts) -> Iterator[Record]:  # noqa: ANN001, PLR0913

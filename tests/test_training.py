@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from minicm.averages import EMA, PowerEMA, ScheduledEMA
-from minicm.losses import cd
+from minicm.losses import cd, summed, vsd
 from minicm.paths import TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.seeds import fold
-from minicm.training import fit, part_seed, told, warmup_cosine, warmup_linear_decay
+from minicm.shapes import told
+from minicm.times import log_normal
+from minicm.training import fit, part_seed, warmup_cosine, warmup_linear_decay
 
 
 class Scalar(nn.Module):
@@ -523,23 +525,33 @@ def test_wrong_phases_are_refused(phases):
         warmup_linear_decay(1.0, total=total, warmup=warmup, decay_from=decay_from)
 
 
-def test_a_teacher_is_told_the_label_like_its_student():
+class Heard(nn.Module):
+    """A network that keeps the labels it was told."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen, self.shift = [], nn.Parameter(torch.zeros(()))
+
+    def forward(self, u, c, label=None):
+        self.seen.append(label)
+        return u * 0 + self.shift
+
+
+@pytest.mark.parametrize("kind", ["cd", "vsd", "summed"])
+def test_every_model_of_a_loss_is_told_the_label(kind):
     """Without it, a network takes a missing label for "no label" and teaches what it was never trained for."""
-
-    class Centre(nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.seen, self.shift = [], nn.Parameter(torch.zeros(()))
-
-        def forward(self, u, c, label=None):
-            self.seen.append(label)
-            return u * 0 + self.shift
-
-    student, teacher = (Preconditioned(Centre(), TrigFlowScaling()) for _ in range(2))
+    path = TrigFlow()
+    student, teacher, fake = models = [Preconditioned(Heard(), TrigFlowScaling()) for _ in range(3)]
+    loss = cd(path, teacher)
+    if kind != "cd":
+        critic = torch.optim.SGD(fake.parameters(), 0.1)
+        loss = vsd(path, log_normal(-1.2, 1.2), teacher, fake, critic)
+    if kind == "summed":
+        loss = summed((0.5, cd(path, teacher)), (0.5, loss))
     x0, label = torch.randn(8, 2), torch.arange(8)
-    optimizer = torch.optim.SGD(student.parameters(), 0.1)
-    next(fit(student, cd(TrigFlow(), teacher), [(x0, label)], optimizer))
-    for model in (student, teacher):
+    next(fit(student, loss, [(x0, label)], torch.optim.SGD(student.parameters(), 0.1)))
+    for model in models[: 2 if kind == "cd" else 3]:
         assert model.network.seen and all(torch.equal(seen, label) for seen in model.network.seen)
+    assert kind == "cd" or fake.network.shift != 0  # the critic that was told is the one that learns
     plain = lambda model, x0, iteration, generator: x0.sum(1)  # noqa: E731
     assert told(plain, label) is plain

@@ -9,12 +9,13 @@ checkpoint holds its `state_dict()` beside the model's, and with it a run cut in
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..checks import check_count
-from ..shapes import Denoiser, Loss
+from ..shapes import Denoiser, Loss, told
 
 __all__ = ["Alternating", "CriticLoss", "frozen", "summed"]
 
@@ -53,6 +54,12 @@ class Alternating:
             self._update(model, x0, iteration, generator)
         with frozen(self.critic):
             return self.loss(model, x0, iteration, generator)
+
+    def given(self, *conditions: Tensor) -> "Alternating":
+        """The same, with loss and critic told the conditions; weights and optimiser stay those of this one."""
+        critic = self.critic.given(*conditions) if hasattr(self.critic, "given") else self.critic
+        loss, of_critic = told(self.loss, *conditions), told(self.critic_loss, *conditions)
+        return Alternating(loss, critic, of_critic, self.optimizer, updates=self.updates, lr=self.lr)
 
     def _update(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> None:
         self.optimizer.zero_grad(set_to_none=True)
@@ -96,8 +103,15 @@ def summed(*parts: tuple[float, Loss]) -> Loss:
     """
     if not parts:
         raise ValueError("expected at least one part (weight, loss), got none")
+    return _Summed(parts)
 
-    def loss(model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
-        return sum(weight * part(model, x0, iteration, generator) for weight, part in parts)
 
-    return loss
+@dataclass(frozen=True)
+class _Summed:
+    parts: tuple[tuple[float, Loss], ...]
+
+    def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        return sum(weight * part(model, x0, iteration, generator) for weight, part in self.parts)
+
+    def given(self, *conditions: Tensor) -> "_Summed":
+        return _Summed(tuple((weight, told(part, *conditions)) for weight, part in self.parts))
