@@ -14,7 +14,7 @@ import torch.distributed
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from .shapes import Denoiser, Loss, told
+from .shapes import Denoiser, Loss, conditioned
 
 __all__ = ["Processes", "SharedLoss", "joined", "lost_worker"]
 
@@ -74,7 +74,7 @@ class SharedLoss:
 
     def given(self, *conditions: Tensor) -> "SharedLoss":
         """The loss under these conditions, if it depends on them."""
-        return SharedLoss(told(self.loss, *conditions), self.wrapped)
+        return SharedLoss(conditioned(self.loss, *conditions), self.wrapped)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         return self.wrapped(self.loss, model, x0, iteration, generator)

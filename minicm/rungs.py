@@ -16,7 +16,7 @@ from .checks import check_between, check_count
 from .data import digit_halves, of_labelled, of_points, to_grey
 from .data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
 from .experiment import Data, Pictures, Training
-from .losses import VelocityLoss
+from .losses import VelocityLoss, ect, pseudo_huber
 from .nets.blocks import Additive, DoubleNorm
 from .nets.mlp import MLP
 from .nets.unet import UNet, digits_unet
@@ -32,12 +32,14 @@ __all__ = [
     "MIDDLE",
     "PATH",
     "DiffusionNumbers",
+    "TuningNumbers",
     "cifar10_data",
     "cifar10_model",
     "cifar10_pictures",
     "dense_digits_model",
     "digits_data",
     "digits_diffusion",
+    "digits_ect",
     "digits_model",
     "few_steps",
     "learning_rate",
@@ -101,6 +103,42 @@ def digits_diffusion(model: Preconditioned, data: Data, c: DiffusionNumbers) -> 
         iterations=c.iterations,
         batch_size=c.batch_size,
         lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),
+        clip=c.clip,
+        seed=c.seed,
+    )
+
+
+class TuningNumbers(Protocol):
+    """What `digits_ect` reads of an experiment's Config."""
+
+    iterations: int
+    batch_size: int
+    lr: float  # of Adam
+    clip: float  # largest gradient norm
+    log_mean: float  # of the noise-to-signal ratio
+    log_std: float
+    stages: int  # in which the pairs of times close up
+    q: float  # by this factor from stage to stage
+    huber: float  # c of the pseudo-Huber distance
+    middle: float  # radians, the second level of two-step sampling
+    seed: int
+
+
+def digits_ect(model: Preconditioned, data: Data, c: TuningNumbers) -> Training:
+    """ECT of a model of digits.  The rate rises over a fortieth of the run and falls over its second half.
+
+    model and data: on the device already.
+    """
+    law = log_normal(c.log_mean, c.log_std)
+    return Training(
+        model,
+        ect(PATH, c.iterations, stages=c.stages, q=c.q, law=law, distance=pseudo_huber(c.huber)),
+        data,
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=few_steps(DIGITS.shape, c.middle),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.5),
         clip=c.clip,
         seed=c.seed,
     )

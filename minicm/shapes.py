@@ -51,7 +51,7 @@ def time_grid(times: Tensor, name: str = "times") -> Tensor:
     return times
 
 
-def told(loss: Loss, *conditions: Tensor) -> Loss:
+def conditioned(loss: Loss, *conditions: Tensor) -> Loss:
     """The loss with the conditions bound to the models that it holds: teacher, target, critic.
 
     By its own method `given`, if it has one; otherwise by that of each field of a dataclass that has one.

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from .averages import Average
 from .checks import check_count, check_positive, shown
 from .seeds import fold
-from .shapes import Loss, told
+from .shapes import Loss, conditioned
 
 __all__ = ["Batch", "Record", "fit", "part_seed", "warmup_cosine", "warmup_linear_decay"]
 
@@ -51,7 +51,7 @@ def fit(
 
     loss(model, x0, iteration, generator) -> (B,); its mean is minimised.  batches: tensors x0 (B, *S); the first one
     given belongs to iteration `start`.  For tuples (x0, *conditions) the loss is called with model.given(*conditions),
-    and what else the loss holds of models, such as a teacher, is `told` them too.
+    and what else the loss holds of models, such as a teacher, is `conditioned` on them too.
     clip bounds the gradient norm over all parameters the optimizer holds, a loss's own included.  lr: the learning
     rate of iteration k, for every parameter group; None leaves the optimizer's.
     Iteration k draws from fold(seed, k) alone, dropout included, so a run cut in two equals the run in one piece,
@@ -117,7 +117,7 @@ def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: 
     x0, *conditions = batch if isinstance(batch, tuple) and batch else (batch,)
     _check_batch(x0, conditions)
     if conditions:
-        model, loss = model.given(*conditions), told(loss, *conditions)
+        model, loss = model.given(*conditions), conditioned(loss, *conditions)
     generator = torch.Generator(x0.device).manual_seed(fold(seed, iteration, _NOISE))
     with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
         values = loss(model, x0, iteration, generator)

@@ -11,6 +11,7 @@ from minicm.nets import TimeFeatures, UNet
 from minicm.oracles import gaussian
 from minicm.paths import VE, TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
+from minicm.shapes import conditioned
 from minicm.times import log_normal, uniform
 from minicm.training import fit
 
@@ -105,7 +106,7 @@ def test_scales_belong_to_their_batch_and_reach_the_network():
 
 def test_a_loss_binds_the_batchs_labels_to_its_teacher():
     labels, x, t = torch.tensor([2, 0, 1]), torch.randn(3, 2), torch.full((3,), 0.7)
-    bound = SCMLoss(PATH, log_normal(-1.0, 1.4), teacher=Conditional()).given(labels)
+    bound = conditioned(SCMLoss(PATH, log_normal(-1.0, 1.4), teacher=Conditional()), labels)
     torch.testing.assert_close(bound.teacher(x, t), Conditional().given(labels)(x, t))
     alone = SCMLoss(PATH, log_normal(-1.0, 1.4))
-    assert alone.given(labels) is alone
+    assert conditioned(alone, labels) == alone

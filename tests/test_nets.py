@@ -84,9 +84,10 @@ def test_a_label_reaches_every_output_and_none_is_as_good_as_a_negative_one():
             bare.hidden[0].bias.copy_(net.hidden[0].bias + 3**0.5 * first[:, 6 + k])
         told = label == k
         torch.testing.assert_close(net(u, c, label)[told], bare(u, c)[told])
-    value, tangent = net.with_tangent(u, c, torch.randn_like(u), torch.rand(4))
+    du, dc = torch.randn_like(u), torch.rand(4)
+    value, tangent = net.with_tangent(u, c, du, dc)  # without a label
     torch.testing.assert_close(value, net(u, c))
-    assert tangent.shape == u.shape
+    torch.testing.assert_close(tangent, jvp(net, (u, c), (du, dc))[1])
 
 
 @pytest.mark.parametrize(

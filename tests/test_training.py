@@ -14,7 +14,7 @@ from minicm.losses import cd, summed, vsd
 from minicm.paths import TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.seeds import fold
-from minicm.shapes import told
+from minicm.shapes import conditioned
 from minicm.times import log_normal
 from minicm.training import fit, part_seed, warmup_cosine, warmup_linear_decay
 
@@ -554,4 +554,4 @@ def test_every_model_of_a_loss_is_told_the_label(kind):
         assert model.network.seen and all(torch.equal(seen, label) for seen in model.network.seen)
     assert kind == "cd" or fake.network.shift != 0  # the critic that was told is the one that learns
     plain = lambda model, x0, iteration, generator: x0.sum(1)  # noqa: E731
-    assert told(plain, label) is plain
+    assert conditioned(plain, label) is plain

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_count
-from ..shapes import Denoiser, Loss, told
+from ..shapes import Denoiser, Loss, conditioned
 
 __all__ = ["Alternating", "CriticLoss", "frozen", "summed"]
 
@@ -58,7 +58,7 @@ class Alternating:
     def given(self, *conditions: Tensor) -> "Alternating":
         """The same, with loss and critic told the conditions; weights and optimiser stay those of this one."""
         critic = self.critic.given(*conditions) if hasattr(self.critic, "given") else self.critic
-        loss, of_critic = told(self.loss, *conditions), told(self.critic_loss, *conditions)
+        loss, of_critic = conditioned(self.loss, *conditions), conditioned(self.critic_loss, *conditions)
         return Alternating(loss, critic, of_critic, self.optimizer, updates=self.updates, lr=self.lr)
 
     def _update(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> None:
@@ -114,4 +114,4 @@ class _Summed:
         return sum(weight * part(model, x0, iteration, generator) for weight, part in self.parts)
 
     def given(self, *conditions: Tensor) -> "_Summed":
-        return _Summed(tuple((weight, told(part, *conditions)) for weight, part in self.parts))
+        return _Summed(tuple((weight, conditioned(part, *conditions)) for weight, part in self.parts))

@@ -5,7 +5,7 @@ probability-flow ODE, by regression of F on sg(F + g).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -233,7 +233,3 @@ class SCMLoss:
             model, x0, eps, t, path=self.path, teacher=self.teacher, warmup=self.warmup(iteration),
             rescale=self.rescale, derivative=self.derivative, weight=self.weight,
         )  # fmt: skip
-
-    def given(self, *conditions: Tensor) -> "SCMLoss":
-        """The same loss with the conditions bound to its teacher, if it has one, as `fit` binds them to the model."""
-        return self if self.teacher is None else replace(self, teacher=self.teacher.given(*conditions))

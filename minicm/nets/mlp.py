@@ -81,7 +81,7 @@ class MLP(nn.Module):
         Raises ValueError for shapes that do not fit, and for a label that the network does not know.
         """
         self._check(u, c)
-        h = torch.cat([u.flatten(1), *self._told(label, u), self.features(c)], dim=1)
+        h = torch.cat([u.flatten(1), *self._one_hot(label, u), self.features(c)], dim=1)
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))
         return self.last(h).view_as(u)
@@ -96,7 +96,7 @@ class MLP(nn.Module):
         self._check(u, c)
         check_alike("du", du, "u", u)
         check_alike("dc", dc, "c", c)
-        label = self._told(None, u)
+        label = self._one_hot(None, u)
         h = torch.cat([u.flatten(1), *label, self.features(c)], dim=1)
         dh = torch.cat([du.flatten(1), *label, self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
@@ -108,7 +108,7 @@ class MLP(nn.Module):
             dF = dh @ self.last.weight.T
         return self.last(h).view_as(u), dF.view_as(u)
 
-    def _told(self, label: Tensor | None, u: Tensor) -> list[Tensor]:
+    def _one_hot(self, label: Tensor | None, u: Tensor) -> list[Tensor]:
         """√labels at the label's place and 0 elsewhere, (B, labels), so that each number has mean square 1."""
         if label is None:
             return [u.new_zeros(len(u), self.labels)] if self.labels else []
