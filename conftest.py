@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
+pytest_plugins = ["tutorials.compare"]
 # Sources of assignments have no outputs to compare with: tests/test_assignments*.py runs them.
 collect_ignore_glob = ["tutorials/assignments/*", "*.ipynb_checkpoints*"]
 
@@ -16,9 +17,12 @@ def pytest_configure():
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
 
 
-def pytest_collectstart(collector):
-    if hasattr(collector, "skip_compare"):  # nbval's notebooks: warnings of other packages carry process ids
-        collector.skip_compare += ("stderr",)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    # The cells of a notebook share a kernel: all of a file go to one process, however pytest was asked to spread them.
+    from xdist.scheduler import LoadScopeScheduling
+
+    return LoadScopeScheduling(config, log) if config.getvalue("dist") == "load" else None
 
 
 def pytest_collection_modifyitems(items):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from functools import cache
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import repeat_notebooks
+import stable
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 ROOT = Path(__file__).parents[1]
@@ -47,31 +48,41 @@ def test_other_kernels_and_threads_change_no_printed_digit(threads, kernels):
             assert others[name][quantity] == pytest.approx(values, rel=0, abs=tolerance), (name, quantity)
 
 
-# --- the command that repeats notebooks
+# --- the command that stands in for other machines
 
 
-def test_the_command_notices_a_notebook_that_prints_something_else(tmp_path, monkeypatch, capsys):
-    """This one prints its setting, so that a copy with two threads differs, in its second cell."""
-    (tmp_path / "tutorials").mkdir()
-    for name in ("pyproject.toml", "conftest.py", "tests"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    output = new_output("stream", name="stdout", text="1\n")
-    source = 'print("torch.set_num_threads(1)"[-2])'
-    cells = [new_code_cell("a = 1"), new_code_cell(source, outputs=[output], execution_count=2)]
-    path = tmp_path / "tutorials" / "99_same.ipynb"
+def repository(folder, source, printed):
+    """A small repository, configured as ours is, with one notebook that prints what `source` does."""
+    (folder / "tutorials").mkdir()
+    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py"):
+        (folder / name).symlink_to(ROOT / name)
+    cell = new_code_cell(source, outputs=[new_output("stream", name="stdout", text=printed)], execution_count=1)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(new_notebook(cells=cells, metadata=kernel), path)
-    monkeypatch.setattr(repeat_notebooks, "ROOT", tmp_path)
-    before = path.read_bytes()
-    assert repeat_notebooks.main([str(path), "--times", "1", "--threads", "1", "2"]) == 1
-    one, two = [line for line in capsys.readouterr().out.splitlines() if line.startswith("99_same")]
-    assert one.split() == ["99_same.ipynb", "native", "1", "1", "of", "1"]
-    assert two.split() == ["99_same.ipynb", "native", "2", "0", "of", "1", "Cell", "1"]
-    assert path.read_bytes() == before
+    nbformat.write(new_notebook(cells=[cell], metadata=kernel), folder / "tutorials" / "99_same.ipynb")
 
 
-@pytest.mark.parametrize("argv", [["--times", "0"], ["--threads", "0"], ["elsewhere.ipynb"]])
+SOURCE = """
+import torch
+torch.set_num_threads(1)
+weight = torch.ones(3, requires_grad=True)
+torch.optim.Adam([weight])
+print(torch.get_num_threads(), "thread;", int((weight == 1).sum()), "weights as they were set")
+"""
+
+
+@pytest.mark.slow
+def test_the_command_notices_what_is_not_the_same_elsewhere(tmp_path, monkeypatch, capsys):
+    repository(tmp_path, SOURCE, "1 thread; 3 weights as they were set\n")
+    monkeypatch.setattr(stable, "ROOT", tmp_path)
+    argv = ["tutorials/99_same.ipynb", "--seeds", "1", "--jobs", "1", "--only", "as it is", "two", "nudge"]
+    assert stable.main(argv) == 1
+    rows = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
+    cell = "99_same.ipynb::Cell 0"
+    assert rows == [["as it is", "agreed"], ["two threads", cell], ["nudge 0", cell], ["2 runs differed"]]
+
+
+@pytest.mark.parametrize("argv", [["--times", "0"], ["--jobs", "0"], ["elsewhere.ipynb"], ["--only", "Sunday"]])
 def test_the_command_refuses_in_one_line(argv, capsys):
     with pytest.raises(SystemExit):
-        repeat_notebooks.main(argv)
+        stable.main(argv)
     assert "expected" in capsys.readouterr().err.splitlines()[-1]
