@@ -14,8 +14,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # pip would compile every file in one process, the tests of all packages too: a third of its time.
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 COMPILE = $(PY) -m compileall -qq -j $(JOBS) -x "/tests?/" $(VENV)/lib minicm || true
-# A file stays in one process; the files in their order, so that no long one with few tests is left for the end.
-SPREAD = -n $(JOBS) --dist loadscope --no-loadscope-reorder --durations 10
+SPREAD = -n $(JOBS) --durations 10
 # A Python that was asked for by name is used or refused; otherwise the first that is new enough.
 ifeq ($(origin PYTHON),undefined)
 PYTHONS := python3 python python3.13 python3.12 python3.11 python3.10
@@ -32,7 +31,7 @@ help:
 	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
-	@echo "make stable   compare the notebooks' outputs ten times with 1 and with 2 threads (NOTEBOOKS=... TIMES=3)"
+	@echo "make stable   run notebooks and trainings on stand-ins for other machines (NOTEBOOKS=... SEEDS=10 TIMES=1)"
 	@echo "make site     build the course as web pages in out/site, from the stored outputs"
 	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
@@ -61,7 +60,7 @@ course: $(FULL)
 	MINICM_REFRESH=1 $(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)
 
 stable: $(FULL)
-	@$(PY) tests/repeat_notebooks.py $(NOTEBOOKS) --times $(if $(TIMES),$(TIMES),10) --threads 1 2
+	@$(PY) tests/stable.py $(NOTEBOOKS) --jobs $(JOBS) $(if $(TIMES),--times $(TIMES)) $(if $(SEEDS),--seeds $(SEEDS))
 
 # Jupyter Book has an environment of its own: it wants older versions of what JupyterLab needs.
 site: $(SITE)

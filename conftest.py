@@ -19,10 +19,14 @@ def pytest_configure():
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    # The cells of a notebook share a kernel: all of a file go to one process, however pytest was asked to spread them.
+    # The cells of a notebook share a kernel, so plain -n 2 keeps a file in one process; the files keep their order, so
+    # that no long one with few tests is left for the end.
     from xdist.scheduler import LoadScopeScheduling
 
-    return LoadScopeScheduling(config, log) if config.getvalue("dist") == "load" else None
+    if config.getvalue("dist") != "load":
+        return None
+    config.option.loadscopereorder = False
+    return LoadScopeScheduling(config, log)
 
 
 def pytest_collection_modifyitems(items):

@@ -33,18 +33,8 @@ def differences(paths: list[str], variables: dict[str, str], jobs: int) -> list[
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"} | variables
     environment.pop("MINICM_REFRESH", None)
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [NUDGE, os.environ.get("PYTHONPATH")]))
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-p",
-        "no:cacheprovider",
-        "--tb=no",
-        "-n",
-        str(jobs if jobs > 1 else 0),
-        *paths,
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=no"]
+    command += ["-n", str(jobs if jobs > 1 else 0), *paths]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     found = FAILED.findall(done.stdout)
     if done.returncode and not found:
