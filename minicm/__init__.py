@@ -6,7 +6,15 @@ from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, c
 from .multistep import exponential_adams
 from .nets import MLP, UNet
 from .paths import VE, VP, Linear, Path, TrigFlow, transport
-from .precond import ConsistencyScaling, EDMScaling, Preconditioned, Recovered, TrigFlowScaling
+from .precond import (
+    ConsistencyScaling,
+    EDMScaling,
+    PathScaling,
+    Preconditioned,
+    Recovered,
+    TrigFlowScaling,
+    model_on,
+)
 from .sampling import consistency_sample
 from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory
 from .times import karras_grid, log_grid, log_normal, scale_grid, uniform, uniform_grid
@@ -25,6 +33,7 @@ __all__ = [
     "EDMScaling",
     "Linear",
     "Path",
+    "PathScaling",
     "PowerEMA",
     "Preconditioned",
     "Recovered",
@@ -50,6 +59,7 @@ __all__ = [
     "log_grid",
     "log_normal",
     "midpoint_step",
+    "model_on",
     "probability_flow",
     "rk4_step",
     "scale_grid",

@@ -7,8 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import answering, check_between, check_floats, check_positive
-from .shapes import Velocity
+from .checks import check_between, check_floats, check_positive
+from .shapes import Velocity, in_eval
+from .solvers import field
 
 __all__ = ["adaptive"]
 
@@ -30,7 +31,9 @@ def adaptive(
     Near the data the flow changes on the scale of t, and most steps go there: give `in_log_nsr(velocity, path)`, with
     t and s in ln(σ/α), instead.  method: any of torchdiffeq's; its fixed-step ones ignore the tolerances and need
     options={"step_size": ...}.
-    Raises ValueError unless t and s are finite and differ, for an unknown method, for a fixed-step one without step.
+    The velocity is asked for times from t to s alone; a model is asked in eval mode, without dropout.
+    Raises ValueError unless t and s are finite, differ and are of the velocity's path, for a denoiser as velocity, for
+    an unknown method, for a fixed-step one without step.
     Source: Chen et al. 2018 (neural ODEs); Dormand and Prince 1980 for dopri5.
     """
     from torchdiffeq import odeint  # here, so that importing minicm does not import it
@@ -43,12 +46,13 @@ def adaptive(
     options = _checked_options(method, options, s)
     ends = torch.tensor([t, s], dtype=torch.float64, device=x.device)  # two: a state is kept for each time asked for
 
-    velocity = answering("velocity", velocity)
+    v, (low, high) = field(velocity, torch.tensor([t, s])), sorted((t, s))
 
-    def field(u: Tensor, y: Tensor) -> Tensor:
-        return velocity(y, u.expand(len(y)))
+    def inside(u: Tensor, y: Tensor) -> Tensor:
+        return v(y, u.clamp(low, high).expand(len(y)))  # torchdiffeq's probe for its first step may go beyond
 
-    return odeint(field, x, ends, rtol=rtol, atol=atol, method=method, options=options)[-1]
+    with in_eval(velocity):
+        return odeint(inside, x, ends, rtol=rtol, atol=atol, method=method, options=options)[-1]
 
 
 def _checked_options(method: str, options: dict[str, Any] | None, s: float) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 __all__ = [
+    "answered",
     "answering",
     "as_floats",
     "check_alike",
@@ -59,35 +60,34 @@ def check_floats(name: str, x: object) -> None:
         raise ValueError(f"expected {name} as a tensor (B, ...) of floats, got {shown(x)}")
 
 
+def check_batch(
+    name: str, x: object, alike: Mapping[str, object] | None = None, times: Mapping[str, object] | None = None
+) -> None:
+    """Raise ValueError unless x, called name, holds floats, each of `alike` fits it, each of `times` is (B,) beside it.
+
+    What fits x is floats of its shape, on its device.  It is one flat function: losses and solvers call it often.
+    """
+    if not (isinstance(x, Tensor) and x.ndim > 0 and x.is_floating_point()):
+        raise ValueError(f"expected {name} as a tensor (B, ...) of floats, got {shown(x)}")
+    for other, a in alike.items() if alike else ():
+        if not (isinstance(a, Tensor) and a.shape == x.shape and a.device == x.device and a.is_floating_point()):
+            wanted = f"floats {tuple(x.shape)} on {x.device}"
+            raise ValueError(f"expected {other} of one shape with {name}, {wanted}, got {shown(a)}")
+    for other, t in times.items() if times else ():
+        fits = isinstance(t, Tensor) and t.ndim == 1 and t.shape[0] == x.shape[0]
+        if not (fits and t.device == x.device and t.is_floating_point()):
+            wanted = f"shape ({x.shape[0]},), one time per sample of {name}, floats on {x.device}"
+            raise ValueError(f"expected {other} of {wanted}, got {shown(t)}")
+
+
 def check_alike(name: str, a: object, other: str, x: Tensor) -> None:
     """Raise ValueError unless x (named `other`) holds floats and a (named `name`) too, in its shape, on its device."""
-    check_floats(other, x)
-    if not (isinstance(a, Tensor) and a.shape == x.shape and a.device == x.device and a.is_floating_point()):
-        raise ValueError(
-            f"expected {name} of one shape with {other}, floats {tuple(x.shape)} on {x.device}, got {shown(a)}"
-        )
+    check_batch(other, x, {name: a})
 
 
 def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
     """Raise ValueError unless t is (B,), floats, one for each sample of x (B, *S), called `other`, on its device."""
-    check_floats(other, x)
-    fits = isinstance(t, Tensor) and t.ndim == 1 and t.shape[0] == x.shape[0]
-    if not (fits and t.device == x.device and t.is_floating_point()):
-        wanted = f"shape ({x.shape[0]},), one time per sample of {other}, floats on {x.device}"
-        raise ValueError(f"expected {name} of {wanted}, got {shown(t)}")
-
-
-def check_batch(
-    name: str, x: object, alike: Mapping[str, object] | None = None, times: Mapping[str, object] | None = None
-) -> None:
-    """`check_alike` for each of `alike` and `check_per_sample` for each of `times`, beside the batch x called name.
-
-    Raises ValueError as they do.
-    """
-    for other, a in (alike or {}).items():
-        check_alike(other, a, name, x)
-    for other, t in (times or {}).items():
-        check_per_sample(other, t, x, name)
+    check_batch(other, x, times={name: t})
 
 
 def check_event_shape(name: str, shape: object) -> None:
@@ -109,16 +109,38 @@ def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
     return found.to(torch.float64)
 
 
+def answered(name: str, function: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:
+    """function(x, *more), which must have the shape of x; (B, *S).
+
+    Raises ValueError where it has another, and for samples of another dtype than the function's own weights.
+    """
+    try:
+        found = function(x, *more)
+    except RuntimeError as error:
+        raise (_foreign_dtype(name, function, x) or error) from None
+    check_batch("x", x, {f"what {name} returns": found})
+    return found
+
+
+def _foreign_dtype(name: str, function: object, x: object) -> ValueError | None:
+    """What to raise when a module failed on samples of another dtype than its weights; None if that is not it."""
+    weights = function.parameters() if hasattr(function, "parameters") else ()
+    own = next((p.dtype for p in weights if p.is_floating_point()), None)
+    if own is None or not isinstance(x, Tensor) or x.dtype == own:
+        return None
+    own, came = (str(dtype).removeprefix("torch.") for dtype in (own, x.dtype))
+    return ValueError(f"expected x of {own}, the dtype of the weights of {name}, got {came}: use x.to(torch.{own})")
+
+
 def answering(
     name: str, function: Callable[[Tensor, Tensor], Tensor] | None
 ) -> Callable[[Tensor, Tensor], Tensor] | None:
-    """The same function of (x, t), which raises ValueError when its answer has not the shape of x; None stays None."""
-    if function is None:
-        return None
+    """The same function of (x, t), `answered` with a check; what has a scaling (`Preconditioned`) checks for itself.
 
-    def checked(x: Tensor, t: Tensor) -> Tensor:
-        found = function(x, t)
-        check_alike(f"what {name} returns", found, "x", x)
-        return found
-
-    return checked
+    A module of one's own gets the times in the samples' dtype: its layers could not take the float64 of the grids.
+    None stays None.
+    """
+    if function is None or hasattr(function, "scaling"):
+        return function
+    cast = hasattr(function, "parameters")
+    return lambda x, t: answered(name, function, x, t.to(x.dtype) if cast else t)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import answering, as_floats, check_batch, check_count, check_floats, check_per_sample
-from .paths import Path
+from .checks import as_floats, check_batch, check_count, check_floats, check_per_sample
+from .paths import Path, of_path
 from .sampling import consistency_sample, falling_times, renoise
-from .shapes import Denoiser, like, per_sample
+from .shapes import Denoiser, in_eval, like, per_sample
 
 __all__ = [
     "Operator",
@@ -122,7 +122,7 @@ def edit(
     Source: Song et al. 2023 (consistency models), Alg. 4, with general coefficients and without clipping.
     """
     check_floats("y", y)
-    times, model = falling_times(times, path).to(y.device), answering("model", model)
+    times, f = falling_times(times, path).to(y.device), of_path("model", model, path)
     coordinates = operator.forward(y)
     mask = _mask(known, coordinates)
 
@@ -132,10 +132,11 @@ def edit(
 
     x0 = with_known(torch.zeros_like(y))
     x = path.mix(x0, torch.empty_like(x0).normal_(generator=generator), times[0].expand(len(y)))
-    x0 = with_known(model(x, times[0].expand(len(y))))
-    for t in times[1:]:
-        t = t.expand(len(y))
-        x0 = with_known(model(renoise(x0, t, path, generator), t))
+    with in_eval(model):
+        x0 = with_known(f(x, times[0].expand(len(y))))
+        for t in times[1:]:
+            t = t.expand(len(y))
+            x0 = with_known(f(renoise(x0, t, path, generator), t))
     return x0
 
 
@@ -175,7 +176,8 @@ def denoise(model: Denoiser, y: Tensor, noise: Tensor, path: Path) -> Tensor:
         t = path.check_times(path.time_at(noise.double()))
     except ValueError as error:
         raise ValueError(f"expected noise on the path: {error}") from None
-    return answering("model", model)(like(path.alpha(t), y) * y, t)
+    with in_eval(model):
+        return of_path("model", model, path)(like(path.alpha(t), y) * y, t)
 
 
 def slerp(a: Tensor, b: Tensor, weight: Tensor) -> Tensor:
@@ -202,7 +204,9 @@ def interpolate(model: Denoiser, a: Tensor, b: Tensor, weight: Tensor, path: Pat
     a, b: (B, *S), draws of `path.prior`.  weight: (B,).  Raises ValueError as `slerp`.
     """
     x = slerp(a, b, weight)
-    return answering("model", model)(x, torch.full((len(x),), path.t_max, dtype=torch.float64, device=x.device))
+    with in_eval(model):
+        t = torch.full((len(x),), path.t_max, dtype=torch.float64, device=x.device)
+        return of_path("model", model, path)(x, t)
 
 
 def _times(x: Tensor, Q: Tensor) -> Tensor:

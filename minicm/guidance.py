@@ -6,6 +6,7 @@ At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it
 from torch import Tensor
 
 from .checks import answering, check_between, check_per_sample
+from .paths import Path, PathDenoiser, check_path
 from .shapes import Denoiser, like
 
 __all__ = ["guided", "guided_by"]
@@ -20,13 +21,14 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
     Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
     """
     check_between("scale", scale)
+    path = _common_path(conditional, unconditional)
     conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
         base = unconditional(x, t)
         return base + scale * (conditional(x, t) - base)
 
-    return denoise
+    return PathDenoiser(denoise, path)
 
 
 def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) -> Denoiser:
@@ -36,6 +38,7 @@ def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) ->
     (distillation of guided models), the first of its two stages.
     The result raises ValueError unless scales has one for each sample of x.
     """
+    path = _common_path(conditional, unconditional)
     conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
 
     def denoise(x: Tensor, t: Tensor) -> Tensor:
@@ -43,4 +46,11 @@ def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) ->
         base = unconditional(x, t)
         return base + like(scales, x) * (conditional(x, t) - base)
 
-    return denoise
+    return PathDenoiser(denoise, path)
+
+
+def _common_path(conditional: Denoiser, unconditional: Denoiser) -> Path | None:
+    """The path of the first, or None where it does not know it, after a check that the second is not of another."""
+    path = getattr(conditional, "path", None)
+    check_path("unconditional", unconditional, path)
+    return path

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from .checks import as_floats, check_batch, check_between, check_floats, check_positive
-from .paths import Path, TrigFlow
+from .checks import answered, as_floats, check_batch, check_between, check_floats, check_positive
+from .paths import Path, PathDenoiser, TrigFlow, check_path
 from .seeds import forked_rng
-from .shapes import Denoiser, like
+from .shapes import Denoiser, in_eval, like
 
 __all__ = [
     "FlowMap",
@@ -84,12 +84,16 @@ class FlowMap(nn.Module):
         return like(a, x) * x + like(b, x) * V
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
-        """V(x, t, s), (B, *S), data units per time.  Raises ValueError unless t and s are (B,)."""
+        """V(x, t, s), (B, *S), data units per time.
+
+        Raises ValueError unless t and s are (B,), and for a network that answers in another shape.
+        """
         check_batch("x", x, times={"t": t, "s": s})
         path, d = self.path, self.sigma_data
         c_in = 1 / torch.hypot(path.alpha(t) * d, path.sigma(t))
         scale = torch.hypot(path.d_alpha(t) * d, path.d_sigma(t))
-        return like(scale, x) * self.network(like(c_in, x) * x, torch.stack([t, s], 1).to(x.dtype))
+        times = torch.stack([t, s], 1).to(x.dtype)
+        return like(scale, x) * answered("the network", self.network, like(c_in, x) * x, times)
 
 
 class KnownMap(nn.Module):
@@ -105,7 +109,7 @@ class KnownMap(nn.Module):
     def forward(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """X(x, t, s), unchanged; (B, *S).  Raises ValueError unless t and s are (B,)."""
         check_batch("x", x, times={"t": t, "s": s})
-        return self.flow(x, t, s)
+        return answered("flow", self.flow, x, t, s)
 
     def velocity(self, x: Tensor, t: Tensor, s: Tensor) -> Tensor:
         """(X(x, t, s) − A x)/B; (B, *S)."""
@@ -148,8 +152,12 @@ def velocity_by_network(
 
 
 def to_data(jump: Jump, path: Path) -> Denoiser:
-    """f(x, t) = X(x, t, t_min), the consistency function inside a flow map; (B, *S)."""
-    return lambda x, t: jump(x, t, torch.full_like(t, path.t_min))
+    """f(x, t) = X(x, t, t_min), the consistency function inside a flow map; (B, *S).
+
+    Raises ValueError for a map on another path.
+    """
+    check_path("jump", jump, path)
+    return PathDenoiser(lambda x, t: jump(x, t, torch.full_like(t, path.t_min)), path)
 
 
 @torch.no_grad()
@@ -167,22 +175,26 @@ def jump_sample(
     x: (B, *S), at times[0].  times: strictly decreasing.
     gamma: the share of the next noise level that is drawn anew, in [0, 1].  0: the deterministic flow; otherwise each
     jump but the last goes on to the time of noise level √(1 − γ²) nsr and noise γ nsr is added.
-    Raises ValueError if times is empty, does not decrease, or leaves the path, and for gamma outside [0, 1].
+    A model is asked in eval mode, without dropout.
+    Raises ValueError if times is empty, does not decrease, or leaves the path, for gamma outside [0, 1], and for a jump
+    of another path or of another shape.
     Source: Kim et al. 2024 (CTM), γ-sampling, with general coefficients.
     """
     check_floats("x", x)
+    check_path("jump", jump, path)
     times = path.check_times(as_floats("times", times))
     if times.ndim != 1 or len(times) < 1 or (times.diff() >= 0).any() or not times[-1] > path.t_min:
         raise ValueError(f"expected times > t_min, at least one, strictly decreasing, got {times.tolist()}")
     check_between("gamma", gamma, 0.0, 1.0)
-    for t, s in zip(times[:-1].to(x.device), times[1:].to(x.device), strict=True):
-        t, s = t.expand(len(x)), s.expand(len(x))
-        below = path.time_at(math.sqrt(1 - gamma**2) * path.nsr(s)).clamp(min=path.t_min)
-        x = jump(x, t, below)
-        grown = path.alpha(s) / path.alpha(below)
-        added = (path.sigma(s) ** 2 - (grown * path.sigma(below)) ** 2).clamp(min=0).sqrt()
-        if gamma > 0:
-            eps = torch.empty_like(x, memory_format=torch.contiguous_format).normal_(generator=generator)
-            x = like(grown, x) * x + like(added, x) * eps
-    last = times[-1].to(x.device).expand(len(x))
-    return jump(x, last, torch.full_like(last, path.t_min))
+    with in_eval(jump):
+        for t, s in zip(times[:-1].to(x.device), times[1:].to(x.device), strict=True):
+            t, s = t.expand(len(x)), s.expand(len(x))
+            below = path.time_at(math.sqrt(1 - gamma**2) * path.nsr(s)).clamp(min=path.t_min)
+            x = answered("jump", jump, x, t, below)
+            grown = path.alpha(s) / path.alpha(below)
+            added = (path.sigma(s) ** 2 - (grown * path.sigma(below)) ** 2).clamp(min=0).sqrt()
+            if gamma > 0:
+                eps = torch.empty_like(x, memory_format=torch.contiguous_format).normal_(generator=generator)
+                x = like(grown, x) * x + like(added, x) * eps
+        last = times[-1].to(x.device).expand(len(x))
+        return answered("jump", jump, x, last, torch.full_like(last, path.t_min))

@@ -14,7 +14,7 @@ from torch.func import vjp
 
 from .checks import check_alike, check_batch, check_count, check_floats, check_per_sample, check_positive
 from .paths import Path
-from .shapes import Denoiser, Step, Velocity, per_sample, time_grid
+from .shapes import Denoiser, Step, Velocity, in_eval, per_sample, time_grid
 from .solvers import integrate, probability_flow, rk4_step
 
 __all__ = ["Trace", "bits_per_dim", "exact_trace", "hutchinson_trace", "log_likelihood", "rademacher"]
@@ -84,14 +84,15 @@ def log_likelihood(
     """
     check_floats("x", x)
     times = path.check_times(time_grid(times)).sort().values
-    velocity = probability_flow(denoise, path)
+    velocity = probability_flow(denoise, path).unchecked
 
     def augmented(state: Tensor, t: Tensor) -> Tensor:
         v, divergence = trace(velocity, state[:, :-1].reshape(x.shape), t)
         return torch.cat([v.flatten(1), divergence[:, None]], 1)
 
     start = torch.cat([x.flatten(1), x.new_zeros(len(x), 1)], 1)
-    end = integrate(augmented, start, times, step)
+    with in_eval(denoise):
+        end = integrate(augmented, start, times, step)
     noise, total = end[:, :-1].reshape(x.shape), end[:, -1]
     prior = _normal_log_prob(noise, path.sigma(times[-1])) if prior_log_prob is None else prior_log_prob(noise)
     return prior + total

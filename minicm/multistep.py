@@ -2,16 +2,18 @@
 
     x(s) = x(t) + Σ_j w_j v_j,   w_j = ∫ L_j(τ) dτ from t to s,   L_j = the Lagrange polynomials of the nodes.
 
-The weights hold for any grid, even or not.  Each solver starts at the order that its history allows.
+The weights hold for any grid, even or not.  Each solver starts at the order that its history allows, and asks a model
+in eval mode, without dropout.
 """
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import answering, check_count, check_floats, check_positive
-from .paths import Path
-from .shapes import Denoiser, Velocity, time_grid
+from .checks import check_count, check_floats, check_positive
+from .paths import Path, of_path
+from .shapes import Denoiser, Velocity, in_eval, time_grid
+from .solvers import field
 
 __all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]
 
@@ -27,16 +29,19 @@ def adams_bashforth(velocity: Velocity, x: Tensor, times: Tensor, *, order: int 
 
     x: (B, *S) at times[0].  times: (N + 1,), strictly monotone.  Order 1 is Euler.  On VE, with t = σ, it is the
     linear multistep sampler ("LMS") of k-diffusion; another path reaches it through `transport`.
-    Raises ValueError if times are no grid or order is not in 1..6.
+    Raises ValueError if times are no grid or not of the velocity's path, for a denoiser as velocity, and unless order
+    is in 1..6.
     Source: Hairer, Norsett, Wanner 1993 (Solving ODEs I), sec. III.1 and III.5.
     """
     check_floats("x", x)
-    times, velocity = time_grid(times), answering("velocity", velocity)
+    times = time_grid(times)
+    v = field(velocity, times)
     check_count("order", order, 1, _MAX_ORDER)
     history: Remembered = []
-    for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
-        history = [(t, velocity(x, _everywhere(t, x))), *history[: order - 1]]
-        x = x + (s - t) * _mean(history, t + (s - t) * _UNIT)
+    with in_eval(velocity):
+        for t, s in zip(times[:-1].tolist(), times[1:].tolist(), strict=True):
+            history = [(t, v(x, _everywhere(t, x))), *history[: order - 1]]
+            x = x + (s - t) * _mean(history, t + (s - t) * _UNIT)
     return x
 
 
@@ -49,13 +54,14 @@ def dpm_solver_2m(denoise: Denoiser, x: Tensor, times: Tensor, path: Path) -> Te
     Source: Lu et al. 2022 (DPM-Solver++), algorithm 2; on TrigFlow, Lu and Song 2024 (sCM), eq. 28.
     """
     check_floats("x", x)
-    times, denoise = path.check_times(time_grid(times)), answering("denoise", denoise)
+    times, f = path.check_times(time_grid(times)), of_path("denoise", denoise, path)
     h = -path.nsr(times).log().diff()  # infinite in the first place where α = 0: then its correction is 0
     last = None
-    for i, t in enumerate(times[:-1].tolist()):
-        d = denoise(x, _everywhere(t, x))
-        middle = d if last is None else d + (h[i] / (2 * h[i - 1])).item() * (d - last)
-        x, last = _ddim(x, t, times[i + 1].item(), middle, path), d
+    with in_eval(denoise):
+        for i, t in enumerate(times[:-1].tolist()):
+            d = f(x, _everywhere(t, x))
+            middle = d if last is None else d + (h[i] / (2 * h[i - 1])).item() * (d - last)
+            x, last = _ddim(x, t, times[i + 1].item(), middle, path), d
     return x
 
 
@@ -79,19 +85,22 @@ def exponential_adams(
     Source: ours, from Lu et al. 2022 (DPM-Solver++), prop. 4.1, with a corrector as in Zhao et al. 2023 (UniPC).
     """
     check_floats("x", x)
-    times, denoise = path.check_times(time_grid(times)), answering("denoise", denoise)
+    times, f = path.check_times(time_grid(times)), of_path("denoise", denoise, path)
     check_count("order", order, 2, _MAX_ORDER)
     check_positive("scale", scale)
     z = (path.alpha(times) / path.sigma(times)).numpy(force=True)
     history: Remembered = []
     before, grid = x, times.tolist()
-    for i, t in enumerate(grid[:-1]):
-        d = denoise(x, _everywhere(t, x))
-        history = [(_angle(z[i], scale), d), *history[: order - 1]]
-        if i > 0:  # correct the step that led here
-            x = _ddim(before, grid[i - 1], t, _mean(history, _angle(z[i - 1] + (z[i] - z[i - 1]) * _UNIT, scale)), path)
-        before = x
-        x = _ddim(x, t, grid[i + 1], _mean(history, _angle(z[i] + (z[i + 1] - z[i]) * _UNIT, scale)), path)
+    with in_eval(denoise):
+        for i, t in enumerate(grid[:-1]):
+            d = f(x, _everywhere(t, x))
+            history = [(_angle(z[i], scale), d), *history[: order - 1]]
+            if i > 0:  # correct the step that led here
+                x = _ddim(
+                    before, grid[i - 1], t, _mean(history, _angle(z[i - 1] + (z[i] - z[i - 1]) * _UNIT, scale)), path
+                )
+            before = x
+            x = _ddim(x, t, grid[i + 1], _mean(history, _angle(z[i] + (z[i + 1] - z[i]) * _UNIT, scale)), path)
     return x
 
 

@@ -1,6 +1,7 @@
 """Preconditioning: a raw network F becomes a denoiser D(x, t) = c_skip x + c_out F(c_in x, c_noise).
 
-A scaling is a function t -> (c_skip, c_out, c_in, c_noise), each (B,), in float64 when t is.
+A scaling is a function t -> (c_skip, c_out, c_in, c_noise), each (B,), in float64 when t is.  Its attribute `path`, if
+it has one, says where it belongs; losses and samplers refuse a model on another path.
 """
 
 from collections.abc import Callable
@@ -9,10 +10,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .checks import check_alike, check_per_sample, check_positive
+from .checks import answered, check_between, check_per_sample, check_positive
+from .paths import VE, Path, TrigFlow
 from .shapes import Denoiser, like
 
-__all__ = ["ConsistencyScaling", "EDMScaling", "Preconditioned", "Recovered", "Scaling", "TrigFlowScaling"]
+__all__ = [
+    "ConsistencyScaling",
+    "EDMScaling",
+    "PathScaling",
+    "Preconditioned",
+    "Recovered",
+    "Scaling",
+    "TrigFlowScaling",
+    "model_on",
+]
 
 Scaling = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
 
@@ -33,6 +44,8 @@ class EDMScaling:
 
     def __post_init__(self) -> None:
         _check_sigma_data(self.sigma_data)
+
+    path = VE()
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         d = self.sigma_data
@@ -56,6 +69,8 @@ class ConsistencyScaling:
         _check_sigma_data(self.sigma_data)
         check_positive("t_min", self.t_min)
 
+    path = VE()
+
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         d, gap = self.sigma_data, t - self.t_min
         total = (t**2 + d**2).sqrt()
@@ -76,9 +91,45 @@ class TrigFlowScaling:
     def __post_init__(self) -> None:
         _check_sigma_data(self.sigma_data)
 
+    @property
+    def path(self) -> TrigFlow:
+        """TrigFlow with this σ_d."""
+        return TrigFlow(self.sigma_data)
+
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         d = self.sigma_data
         return t.cos(), -d * t.sin(), torch.full_like(t, 1 / d), t
+
+
+@dataclass(frozen=True)
+class PathScaling:
+    """The scalings of any path: F has inputs and targets of unit variance, and f(x, boundary) = x whatever it is.
+
+        c_skip = (α α_b σ_d² + σ σ_b)/T²,   c_out = −(σ α_b − α σ_b) σ_d/T,   c_in = 1/T,   T² = (α σ_d)² + σ²
+
+    c_noise = arctan(σ/(α σ_d)), the angle that TrigFlow has as its time, so that one network means the same on every
+    path.  boundary: a time b of the path; at 0, where α = 1 and σ = 0, this is EDM's scaling on VE, but for the sign
+    of F and c_noise, and TrigFlow's on TrigFlow.  At t_min it is that of a consistency function which ends there.
+    Raises ValueError unless σ_d > 0 and boundary >= 0.
+    Source: Karras et al. 2022 (EDM), appendix B.6, with general coefficients; sign and angle of Lu and Song 2024 (sCM).
+    """
+
+    path: Path
+    sigma_data: float = 0.5
+    boundary: float = 0.0
+
+    def __post_init__(self) -> None:
+        _check_sigma_data(self.sigma_data)
+        check_between("boundary", self.boundary, 0.0, self.path.t_max)
+
+    def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        d, b = self.sigma_data, torch.full_like(t, self.boundary)
+        clean, noise = self.path.alpha(t) * d, self.path.sigma(t)
+        clean_b, noise_b = self.path.alpha(b) * d, self.path.sigma(b)
+        square = clean**2 + noise**2
+        c_in = square.rsqrt()
+        c_skip = (clean * clean_b + noise * noise_b) / square
+        return c_skip, (clean * noise_b - noise * clean_b) * c_in, c_in, torch.atan2(noise, clean)
 
 
 class Preconditioned(nn.Module):
@@ -91,25 +142,26 @@ class Preconditioned(nn.Module):
         super().__init__()
         self.network, self.scaling = network, scaling
 
+    @property
+    def path(self) -> Path | None:
+        """The path that the scaling belongs to; None if it does not say."""
+        return getattr(self.scaling, "path", None)
+
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """c_skip x + c_out F(c_in x, c_noise); x (B, *S), t (B,) -> (B, *S), data units.
 
-        Raises ValueError if t is not (B,).
+        Raises ValueError if t is not (B,), and for a network that answers in another shape.
         """
         check_per_sample("t", t, x)
         c_skip, c_out, c_in, c_noise = self.scaling(t)
-        raw = self.network(like(c_in, x) * x, c_noise.to(x.dtype))
-        check_alike("what the network returns", raw, "x", x)
-        return like(c_skip, x) * x + like(c_out, x) * raw
+        F = answered("the network", self.network, like(c_in, x) * x, c_noise.to(x.dtype))
+        return like(c_skip, x) * x + like(c_out, x) * F
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
-        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.
-
-        Raises ValueError unless t is (B,).
-        """
+        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.  Errors as `forward`."""
         check_per_sample("t", t, x)
         _, _, c_in, c_noise = self.scaling(t)
-        return self.network(like(c_in, x) * x, c_noise.to(x.dtype))
+        return answered("the network", self.network, like(c_in, x) * x, c_noise.to(x.dtype))
 
     def given(self, *conditions: Tensor | None) -> "Preconditioned":
         """The same model with its conditions bound, a label or a guidance scale: losses and solvers never see them.
@@ -117,6 +169,20 @@ class Preconditioned(nn.Module):
         conditions: each (B, ...) or None, handed to the network after its first two arguments.
         """
         return Preconditioned(_Given(self.network, *conditions), self.scaling)
+
+
+def model_on(path: Path, network: nn.Module, sigma_data: float | None = None) -> Preconditioned:
+    """A denoiser or consistency function on this path: the network with the scaling that belongs to the path.
+
+    network: (u (B, *S), c_noise (B,)) -> (B, *S), where c_noise is the angle in [0, π/2].
+    sigma_data: the std of the data per coordinate; None for the path's own if it has one, else .5.
+    f(x, t) = x at the clean end of the path; for an exact boundary at t_min give `Preconditioned` a `PathScaling`.
+    Raises ValueError unless sigma_data > 0.
+    """
+    own = getattr(path, "sigma_data", 0.5)
+    if isinstance(path, TrigFlow) and sigma_data in (None, own):
+        return Preconditioned(network, TrigFlowScaling(own))  # the same numbers without a root
+    return Preconditioned(network, PathScaling(path, own if sigma_data is None else sigma_data))
 
 
 class _Given(nn.Module):
@@ -138,12 +204,17 @@ class Recovered(nn.Module):
         super().__init__()
         self.denoise, self.scaling = denoise, scaling
 
+    @property
+    def path(self) -> Path | None:
+        """The path that the scaling belongs to; None if it does not say."""
+        return getattr(self.scaling, "path", None)
+
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
-        """D(x, t), unchanged."""
-        return self.denoise(x, t)
+        """D(x, t), unchanged.  Raises ValueError for a denoiser that answers in another shape."""
+        return answered("denoise", self.denoise, x, t)
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
         """(D(x, t) − c_skip x)/c_out; (B, *S).  Raises ValueError unless t is (B,)."""
         check_per_sample("t", t, x)
         c_skip, c_out, _, _ = self.scaling(t)
-        return (self.denoise(x, t) - like(c_skip, x) * x) / like(c_out, x)
+        return (self(x, t) - like(c_skip, x) * x) / like(c_out, x)

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor
 
-from .checks import answering, as_floats, check_count, check_floats, check_per_sample
-from .paths import Path
-from .shapes import Denoiser, like
+from .checks import as_floats, check_count, check_floats, check_per_sample
+from .paths import Path, of_path
+from .shapes import Denoiser, in_eval, like
 
 __all__ = ["consistency_sample", "falling_times", "renoise", "sweep_level"]
 
@@ -53,16 +53,18 @@ def consistency_sample(
     x: (B, *S), drawn from `path.prior`.  times: decreasing, the first the time of x, e.g. [path.t_max] or
     [path.t_max, t_mid].  Intermediate levels that papers use, as noise-to-signal ratios for data of std .5: .821
     (iCT, ECT on CIFAR-10), .982 (sCM: t = 1.1 on TrigFlow), .585 (CD on CIFAR-10, index 11 of 18).
-    The last thing done is always a call of the model, never a noise step.  generator: on x's device.
-    Raises ValueError if times is empty, does not decrease, or leaves the path.
+    The last thing done is always a call of the model, never a noise step; it is asked in eval mode, without dropout.
+    generator: on x's device.
+    Raises ValueError if times is empty, does not decrease, or leaves the path, and for a model of another path.
     Source: Song et al. 2023, Alg. 1.
     """
     check_floats("x", x)
-    times, model = falling_times(times, path).to(x.device), answering("model", model)
-    x0 = model(x, times[0].expand(len(x)))
-    for t in times[1:]:
-        t = t.expand(len(x))
-        x0 = model(renoise(x0, t, path, generator), t)
+    times, f = falling_times(times, path).to(x.device), of_path("model", model, path)
+    with in_eval(model):
+        x0 = f(x, times[0].expand(len(x)))
+        for t in times[1:]:
+            t = t.expand(len(x))
+            x0 = f(renoise(x0, t, path, generator), t)
     return x0
 
 

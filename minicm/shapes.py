@@ -3,11 +3,12 @@
 Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for CIFAR-10.  Times are (B,).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import fields, is_dataclass, replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .checks import as_floats, check_floats, check_per_sample
 
@@ -27,13 +28,16 @@ def like(t: Tensor, x: Tensor) -> Tensor:
     Raises ValueError for any other shape of t, since a (B, 1) or scalar t would broadcast silently along a wrong axis,
     for numbers that are not floats, and for two devices.
     """
-    check_per_sample("t", t, x)
+    both = isinstance(t, Tensor) and isinstance(x, Tensor) and t.is_floating_point() and x.is_floating_point()
+    if not (both and t.ndim == 1 and t.shape == x.shape[:1] and t.device == x.device):
+        check_per_sample("t", t, x)
     return t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 
 
 def per_sample(x: Tensor) -> Tensor:
     """Σ over every axis but the first: (B, *S) -> (B,).  Raises ValueError unless x holds floats."""
-    check_floats("x", x)
+    if not (isinstance(x, Tensor) and x.is_floating_point() and x.ndim):
+        check_floats("x", x)
     return x.flatten(1).sum(1)
 
 
@@ -49,6 +53,23 @@ def time_grid(times: Tensor, name: str = "times") -> Tensor:
     if not (times.isfinite().all() and ((steps > 0).all() or (steps < 0).all())):
         raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite {name}, got {times.tolist()}")
     return times
+
+
+@contextmanager
+def in_eval(function: object) -> Iterator[None]:
+    """Inside, a model that is sampled is in eval mode, without dropout; afterwards each part is as it was.
+
+    function: a module, or a field that holds one as `denoise`; with anything else nothing happens.
+    """
+    held = getattr(function, "denoise", function)
+    modes = [(part, part.training) for part in held.modules()] if isinstance(held, nn.Module) else []
+    try:
+        for part, _ in modes:
+            part.training = False
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
 
 
 def conditioned(loss: Loss, *conditions: Tensor) -> Loss:

@@ -11,9 +11,9 @@ from numbers import Real
 import torch
 from torch import Tensor
 
-from .checks import answering, check_between, check_floats
-from .paths import VE, Path
-from .shapes import Denoiser, like, time_grid
+from .checks import check_between, check_floats
+from .paths import VE, Path, of_path
+from .shapes import Denoiser, in_eval, like, time_grid
 from .solvers import heun_step, probability_flow
 
 __all__ = ["edm_stochastic", "reverse_sde"]
@@ -30,16 +30,17 @@ def reverse_sde(
     Source: Anderson 1982; Song et al. 2021 (score SDE), eq. 6; g as in Kingma et al. 2021 (VDM).
     """
     check_floats("x", x)
-    times, denoise = _decreasing(path.check_times(time_grid(times))).to(x.device), answering("denoise", denoise)
+    times, f = _decreasing(path.check_times(time_grid(times))).to(x.device), of_path("denoise", denoise, path)
     if not (path.alpha(times) > 0).all():
         raise ValueError(f"expected times with alpha > 0, got a start at {times[0]:.6g}, where the SDE is singular")
-    for t, s in zip(times[:-1], times[1:], strict=True):
-        t = t.expand(len(x))
-        x0 = denoise(x, t)
-        rate = path.d_sigma(t) - path.sigma(t) * path.d_alpha(t) / path.alpha(t)  # (B,), g²/2σ
-        drift = path.velocity(x, t, x0) + like(rate, x) * path.noise(x, t, x0)
-        spread = (2 * path.sigma(t) * rate * (t - s)).sqrt()
-        x = x + like(s - t, x) * drift + like(spread, x) * _normal(x, generator)
+    with in_eval(denoise):
+        for t, s in zip(times[:-1], times[1:], strict=True):
+            t = t.expand(len(x))
+            x0 = f(x, t)
+            rate = path.d_sigma(t) - path.sigma(t) * path.d_alpha(t) / path.alpha(t)  # (B,), g²/2σ
+            drift = path.velocity(x, t, x0) + like(rate, x) * path.noise(x, t, x0)
+            spread = (2 * path.sigma(t) * rate * (t - s)).sqrt()
+            x = x + like(s - t, x) * drift + like(spread, x) * _normal(x, generator)
     return x
 
 
@@ -74,14 +75,15 @@ def edm_stochastic(
         check_between(name, value, 0.0)
     if not (isinstance(churn_max, Real) and churn_max >= 0):
         raise ValueError(f"expected churn_max as a number >= 0, got {churn_max!r}")
-    velocity = probability_flow(denoise, VE())
+    velocity = probability_flow(denoise, VE()).unchecked
     gain = min(churn / len(times), math.sqrt(2) - 1)
-    for t, s in zip(times[:-1], times[1:], strict=True):
-        if gain > 0 and churn_min <= t <= churn_max:
-            lifted = t * (1 + gain)
-            x = x + churn_noise * (lifted**2 - t**2).sqrt().to(x.dtype) * _normal(x, generator)
-            t = lifted
-        x = heun_step(velocity, x, t.expand(len(x)), s.expand(len(x)))
+    with in_eval(denoise):
+        for t, s in zip(times[:-1], times[1:], strict=True):
+            if gain > 0 and churn_min <= t <= churn_max:
+                lifted = t * (1 + gain)
+                x = x + churn_noise * (lifted**2 - t**2).sqrt().to(x.dtype) * _normal(x, generator)
+                t = lifted
+            x = heun_step(velocity, x, t.expand(len(x)), s.expand(len(x)))
     return x
 
 

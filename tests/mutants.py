@@ -20,7 +20,7 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("checks", "t.ndim == 1 and t.shape[0] == x.shape[0]", "t.numel() in (1, len(x))", "shapes"),
-    ("checks", "for other, t in (times or {}).items():", "for other, t in ():", "solvers"),
+    ("checks", "for other, t in times.items() if times else ():", "for other, t in ():", "solvers"),
     ("shapes", "return t.to(x.dtype).reshape", "return t.to(torch.bfloat16).to(x.dtype).reshape", "shapes"),
     ("paths", "like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x)", "like(self.d_alpha(t), x) * x0 - like(self.d_sigma(t), x)", "paths"),
     ("paths", "return (ds * x - s * v) / (ds * a - s * da)", "return (ds * x - s * v) / (ds * a + s * da)", "paths"),

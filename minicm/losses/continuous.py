@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from ..checks import answering, check_batch, check_between, check_count, check_per_sample, check_positive
-from ..paths import TrigFlow
+from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
+from ..paths import TrigFlow, of_path
 from ..precond import Preconditioned, TrigFlowScaling
 from ..seeds import forked_rng
 from ..shapes import Denoiser, like, per_sample
@@ -186,7 +186,7 @@ def scm_loss(
     Raises ValueError for shapes that do not fit, and as `scm_tangent`.
     Source: Lu and Song 2024 (sCM), Alg. 1.
     """
-    x, teacher = path.mix(x0, eps, t), answering("teacher", teacher)
+    x, teacher = path.mix(x0, eps, t), of_path("teacher", teacher, path)
     with torch.no_grad():
         v = path.velocity(x, t, x0 if teacher is None else teacher(x, t))
     F, g = scm_tangent(model, x, t, v, path=path, warmup=warmup, derivative=derivative)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import answering, check_positive
-from ..paths import Path
+from ..checks import check_positive
+from ..paths import Path, of_path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
 
@@ -28,7 +28,7 @@ def denoising_loss(
     check_positive("sigma_data", sigma_data)
     x, nsr = path.mix(x0, eps, t), path.nsr(t)
     weight = (nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2
-    error = answering("model", model)(x, t) - x0
+    error = of_path("model", model, path)(x, t) - x0
     return per_sample(like(weight, x0) * error**2) / x0[0].numel()
 
 
@@ -40,7 +40,7 @@ def velocity_loss(model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: 
     x0, eps: (B, *S).  t: (B,), with σ(t) > 0.  Raises ValueError for shapes that do not fit.
     Source: Lu and Song 2024 (sCM), eq. 4; Lipman et al. 2023 (flow matching), eq. 9.
     """
-    x, model = path.mix(x0, eps, t), answering("model", model)
+    x, model = path.mix(x0, eps, t), of_path("model", model, path)
     # v is affine in x0 with slope α̇ − σ̇ α/σ: the difference needs neither velocity
     slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
     return per_sample((like(slope, x) * (model(x, t) - x0)) ** 2) / x0[0].numel()

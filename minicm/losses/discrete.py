@@ -4,7 +4,6 @@ d( f(x_t, t), sg f⁻(x_s, s) ), where x_s is one solver step from x_t along the
 the step follows its denoiser (distillation); without one, x0 itself stands in the denoiser's place (training).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +11,12 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..checks import answering, check_between, check_count, check_per_sample, check_positive
-from ..paths import Path
+from ..checks import check_between, check_count, check_per_sample, check_positive
+from ..paths import Path, of_path
 from ..seeds import forked_rng
 from ..shapes import Denoiser, Distance, Loss, Step
 from ..solvers import ddim_step, heun_step, probability_flow
-from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, karras_grid, log_normal
+from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, log_normal
 from .distances import pseudo_huber, squared
 from .time_pairs import TimePairs, neighbours
 
@@ -46,8 +45,8 @@ def consistency_loss(
     Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
     check_per_sample("s", s, x0, "x0")
-    model, teacher = answering("model", model), answering("teacher", teacher)
-    target = model if target is None else answering("target", target)
+    model, teacher = of_path("model", model, path), of_path("teacher", teacher, path)
+    target = model if target is None else of_path("target", target, path)
     x_t = path.mix(x0, eps, t)
     with torch.no_grad():
         x_s = _along_ode(x_t, x0, eps, t, s, path, teacher, step)
@@ -62,7 +61,7 @@ def _along_ode(
     if teacher is None and step is None:
         return path.mix(x0, eps, s)  # where DDIM leads when the denoiser is the constant x0, without the rounding
     denoise = teacher if teacher is not None else lambda x, t: x0
-    return (step or ddim_step(path))(probability_flow(denoise, path), x_t, t, s)
+    return (step or ddim_step(path))(probability_flow(denoise, path).unchecked, x_t, t, s)
 
 
 def one(t: Tensor, s: Tensor) -> Tensor:
@@ -107,13 +106,12 @@ class ConsistencyLoss:
 
 def _levels(path: Path) -> Callable[[int], Tensor]:
     """N -> the N levels of the Karras grid between the ends of the path, as its own times."""
-    low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
-    if not high < math.inf:
+    if not path.nsr(torch.tensor([path.t_max], dtype=torch.float64)).isfinite():
         raise ValueError(f"expected a path with signal left at t_max, got {path}: give it a smaller t_max")
 
     @lru_cache(maxsize=16)
     def levels(count: int) -> Tensor:
-        return path.time_at(karras_grid(count - 1, low, high)).clamp(path.t_min, path.t_max)
+        return path.grid(count - 1)
 
     return levels
 

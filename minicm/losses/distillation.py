@@ -22,7 +22,7 @@ from ..checks import (
     check_per_sample,
     check_positive,
 )
-from ..paths import Path
+from ..paths import Path, of_path
 from ..sampling import falling_times
 from ..shapes import Denoiser, Distance, Step, like, per_sample, time_grid
 from ..solvers import ddim_step, heun_step, probability_flow, states
@@ -77,14 +77,14 @@ def solved_pairs(
     """
     check_floats("x", x)
     check_count("kept", kept, -math.inf)
-    times, teacher = falling_times(times, path), answering("teacher", teacher)
+    times, f = falling_times(times, path), of_path("teacher", teacher, path)
     if not 1 <= kept < len(times):
         raise ValueError(f"expected 1 <= kept < {len(times)}, the number of times, got {kept}")
     held = []
     for state in states(probability_flow(teacher, path), x, times, step):
         if len(held) < kept:
             held.append(state)
-    end = teacher(state, times[-1].to(x.device).expand(len(x)))
+    end = f(state, times[-1].to(x.device).expand(len(x)))
     return torch.stack(held), times[:kept].to(x.device), end
 
 
@@ -154,9 +154,9 @@ def progressive_loss(
     check_per_sample("s", s, x0, "x0")
     x, u = path.mix(x0, eps, t), (t + s) / 2 if between is None else between
     check_per_sample("between", u, x0, "x0")
-    model, teacher = answering("model", model), answering("teacher", teacher)
+    model, velocity = of_path("model", model, path), probability_flow(teacher, path).unchecked
     with torch.no_grad():
-        step, velocity = ddim_step(path), probability_flow(teacher, path)
+        step = ddim_step(path)
         x_s = step(velocity, step(velocity, x, t, u), u, s)
         ratio = path.sigma(s) / path.sigma(t)
         aim = (x_s - like(ratio, x) * x) / like(path.alpha(s) - ratio * path.alpha(t), x)

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ..checks import check_alike, check_batch, check_between, check_per_sample
 from ..jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
-from ..paths import Path
+from ..paths import Path, PathDenoiser, check_path, of_path
 from ..shapes import Denoiser, Step, like, per_sample
 from ..solvers import heun_step, probability_flow
 from ..times import Law
@@ -128,7 +128,7 @@ def flow_map_loss(
     x = model.path.mix(x0, eps, t)
     check_per_sample("s", s, x)
     with torch.no_grad():
-        v = model.path.velocity(x, t, x0 if teacher is None else teacher(x, t))
+        v = model.path.velocity(x, t, x0 if teacher is None else of_path("teacher", teacher, model.path)(x, t))
     V, move = rule(model, x, t, s, v)
     value = per_sample((V - (V.detach() + move)) ** 2)
     return value / (value.detach() + 1e-3) ** power / x0[0].numel()
@@ -150,6 +150,7 @@ class FlowMapLoss:
         check_between("power", self.power, 0.0)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        check_path("model", model, getattr(self.pairs, "path", None))
         t, s = self.pairs(len(x0), iteration, generator)
         eps = torch.empty_like(x0).normal_(generator=generator)
         return flow_map_loss(model, x0, eps, t, s, rule=self.rule, teacher=self.teacher, power=self.power)
@@ -199,7 +200,7 @@ def ctm_loss(
     path, last = model.path, torch.full_like(s, model.path.t_min)
     x, still = path.mix(x0, eps, t), target or model
     with torch.no_grad():
-        x_u = path.mix(x0, eps, u) if teacher is None else step(probability_flow(teacher, path), x, t, u)
+        x_u = path.mix(x0, eps, u) if teacher is None else step(probability_flow(teacher, path).unchecked, x, t, u)
         aim = still(still(x_u, u, s), s, last)
     jumped = model(x, t, s)
     with frozen(still):
@@ -230,6 +231,7 @@ class CTMLoss:
         check_between("longest", self.longest, self.shortest, 1.0)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        check_path("model", model, getattr(self.pairs, "path", None))
         t, s = self.pairs(len(x0), iteration, generator)
         draw = torch.rand(len(x0), generator=generator, device=x0.device, dtype=t.dtype)
         u = t + (self.shortest + (self.longest - self.shortest) * draw) * (s - t)
@@ -241,4 +243,4 @@ class CTMLoss:
 
 def diagonal(model: FlowMap) -> Denoiser:
     """D(x, t), the denoiser that V(x, t, t) implies: a flow map contains the diffusion model; (B, *S)."""
-    return lambda x, t: model.path.denoised(x, t, model.velocity(x, t, t))
+    return PathDenoiser(lambda x, t: model.path.denoised(x, t, model.velocity(x, t, t)), model.path)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
+from ..paths import check_path
 from ..seeds import forked_rng
 from ..shapes import like
 from .time_pairs import TimePairs
@@ -110,6 +111,7 @@ class IMMLoss:
         check_positive("bandwidth", self.bandwidth)
 
     def __call__(self, model: FlowMap, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
+        check_path("model", model, getattr(self.pairs, "path", None))
         t, s = (
             u.repeat_interleave(self.particles) for u in self.pairs(len(x0) // self.particles, iteration, generator)
         )

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..checks import answering, as_floats, check_alike, check_floats, check_per_sample
-from ..paths import Path
+from ..checks import as_floats, check_alike, check_floats, check_per_sample
+from ..paths import Path, of_path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
 from .alternating import Alternating, CriticLoss
@@ -73,7 +73,7 @@ def matching_loss(
     Source: Yin et al. 2024 (DMD), eq. 7; Wang et al. 2023 (VSD).
     """
     check_alike("eps", eps, "g", g)
-    x, real, fake = path.mix(g.detach(), eps, t), answering("real", real), answering("fake", fake)
+    x, real, fake = path.mix(g.detach(), eps, t), of_path("real", real, path), of_path("fake", fake, path)
     with torch.no_grad():
         clean = real(x, t)
         grad = weighting(fake(x, t) - clean, clean, g, t, path)
@@ -99,7 +99,7 @@ def generate(model: Denoiser, x0: Tensor, levels: Tensor, path: Path, generator:
     Source: Yin et al. 2024 (DMD2), sec. 4.4, with noised data in place of its simulated inputs.
     """
     check_floats("x0", x0)
-    levels, model = on_path(levels, path), answering("model", model)
+    levels, model = on_path(levels, path), of_path("model", model, path)
     t = levels.to(x0.device)[torch.randint(len(levels), (len(x0),), generator=generator, device=x0.device)]
     eps = torch.empty_like(x0).normal_(generator=generator)
     at_end = like((t >= path.t_max).to(t.dtype), x0) > 0

@@ -7,6 +7,7 @@ t, s: (B,), float64, times of the path.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from ..checks import check_between
 from ..paths import Path
 from ..times import Law
 
-__all__ = ["TimePairs", "neighbours", "two_times"]
+__all__ = ["TimePairs", "TwoTimes", "neighbours", "two_times"]
 
 TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
 
@@ -39,7 +40,27 @@ def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor]
     return draw
 
 
-def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TimePairs:
+@dataclass(frozen=True)
+class TwoTimes:
+    """The pairs of `two_times`, which know their path: a flow map on another one is refused."""
+
+    path: Path
+    law: Law
+    diagonal: float
+    ends: float
+
+    def __call__(self, batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        path, law = self.path, self.law
+        first, second = (path.time_at(law(batch, generator)).clamp(path.t_min, path.t_max) for _ in range(2))
+        t, s = torch.maximum(first, second), torch.minimum(first, second)
+        fixed = round(batch * self.diagonal), round(batch * self.ends)
+        t[: sum(fixed)] = first[: sum(fixed)]  # a fresh draw, not the larger of two
+        s[: fixed[0]] = t[: fixed[0]]
+        s[fixed[0] : sum(fixed)] = path.t_min
+        return t, s
+
+
+def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TwoTimes:
     """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
 
     law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
@@ -48,14 +69,4 @@ def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.2
     check_between("ends", ends, 0.0, 1.0)
     if diagonal + ends > 1:
         raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
-
-    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        first, second = (path.time_at(law(batch, generator)).clamp(path.t_min, path.t_max) for _ in range(2))
-        t, s = torch.maximum(first, second), torch.minimum(first, second)
-        fixed = round(batch * diagonal), round(batch * ends)
-        t[: sum(fixed)] = first[: sum(fixed)]  # a fresh draw, not the larger of two
-        s[: fixed[0]] = t[: fixed[0]]
-        s[fixed[0] : sum(fixed)] = path.t_min
-        return t, s
-
-    return draw
+    return TwoTimes(path, law, diagonal, ends)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_floats
-from ..paths import Path
+from ..paths import Path, PathDenoiser
 from ..shapes import Denoiser, like
 
 __all__ = ["Flow", "FlowOracle", "Oracle", "check_event"]
@@ -51,7 +51,7 @@ class FlowOracle(Oracle):
     def consistency(self, path: Path) -> Denoiser:
         """f(x, t), the end at path.t_min of the trajectory through (x, t): what a consistency model learns; (B, *S)."""
         flow = self.flow(path)
-        return lambda x, t: flow(x, t, torch.full_like(t, path.t_min))
+        return PathDenoiser(lambda x, t: flow(x, t, torch.full_like(t, path.t_min)), path)
 
 
 def check_event(x: Tensor, event: tuple[int, ...]) -> None:

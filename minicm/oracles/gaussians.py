@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..checks import as_floats, check_batch, check_between, check_count, shown
-from ..paths import Path
+from ..paths import Path, PathDenoiser
 from ..shapes import Denoiser, like
 from .base import Flow, Oracle, check_event
 
@@ -72,7 +72,7 @@ class GaussianMixture(Oracle):
 
     def denoiser(self, path: Path) -> Denoiser:
         """(x, t) -> Σ_k r_k (σ² m_k + α std_k² x)/v_k; (B, *S) in x's dtype.  Raises ValueError for a wrong shape."""
-        return lambda x, t: self._by_rows(self._posterior_mean, x, t, path).reshape(x.shape)
+        return PathDenoiser(lambda x, t: self._by_rows(self._posterior_mean, x, t, path).reshape(x.shape), path)
 
     def _log_joint(self, x: Tensor, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
         """The logarithm of w_k N(x; α m_k, v_k) and v_k, both (B, K), of rows x (B, D) and columns α, σ (B, 1)."""
@@ -140,7 +140,7 @@ def gaussian_flow(mean: Tensor, std: float, path: Path) -> Flow:
 def gaussian_consistency(mean: Tensor, std: float, path: Path) -> Denoiser:
     """f(x, t) = `gaussian_flow` from t to path.t_min: the exact consistency function of N(mean, std² I); (B, *S)."""
     flow = gaussian_flow(mean, std, path)
-    return lambda x, t: flow(x, t, torch.full_like(t, path.t_min))
+    return PathDenoiser(lambda x, t: flow(x, t, torch.full_like(t, path.t_min)), path)
 
 
 def floating(values: Tensor, name: str) -> Tensor:

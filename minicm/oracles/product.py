@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_batch
-from ..paths import Path
+from ..paths import Path, PathDenoiser
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
 from .gaussians import GaussianMixture, floating
@@ -116,7 +116,11 @@ class ProductMixture(FlowOracle):
     def denoiser(self, path: Path) -> Denoiser:
         """(x, t) -> the denoisers of the coordinates, side by side; (B, D)."""
         parts = [c.denoiser(path) for c in self.coordinates]
-        return lambda x, t: torch.cat([d(c, t) for d, c in zip(parts, self._columns(x), strict=True)], 1)
+
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            return torch.cat([d(c, t) for d, c in zip(parts, self._columns(x), strict=True)], 1)
+
+        return PathDenoiser(denoise, path)
 
     def flow(self, path: Path) -> Flow:
         """(x, t, s) -> the flows of the coordinates, side by side; (B, D)."""

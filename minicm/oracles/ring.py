@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.special import i0e, i1e
 
 from ..checks import check_batch, check_between, check_count, check_positive
-from ..paths import Path
+from ..paths import Path, PathDenoiser
 from ..shapes import Denoiser, like
 from .base import Flow, FlowOracle, check_event
 from .quantiles import LogTail, quantile_map
@@ -68,7 +68,7 @@ class Ring(FlowOracle):
             alpha, sigma = like(path.alpha(t), x), like(path.sigma(t), x)
             return alpha / var * (self.width**2 + (sigma * self.radius) ** 2 / var * pull) * x
 
-        return denoise
+        return PathDenoiser(denoise, path)
 
     def flow(self, path: Path) -> Flow:
         """(x, t, s) -> x with its length r replaced by the radius of the same rank at s; (B, 2)."""
