@@ -5,7 +5,7 @@ from .averages import EMA, PowerEMA
 from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
 from .multistep import exponential_adams
 from .nets import MLP, UNet
-from .paths import VE, VP, Linear, Path, TrigFlow, transport
+from .paths import VE, VP, Linear, Path, TrigFlow
 from .precond import (
     ConsistencyScaling,
     EDMScaling,
@@ -14,6 +14,7 @@ from .precond import (
     Recovered,
     TrigFlowScaling,
     model_on,
+    transport,
 )
 from .sampling import consistency_sample
 from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory

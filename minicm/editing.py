@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from .checks import as_floats, check_batch, check_count, check_floats, check_per_sample
-from .paths import Path, of_path
+from .paths import Path
 from .sampling import consistency_sample, falling_times, renoise
-from .shapes import Denoiser, in_eval, like, per_sample
+from .shapes import Denoiser, in_eval, like, of_path, per_sample
 
 __all__ = [
     "Operator",

@@ -6,8 +6,8 @@ At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it
 from torch import Tensor
 
 from .checks import answering, check_between, check_per_sample
-from .paths import Path, PathDenoiser, check_path
-from .shapes import Denoiser, like
+from .paths import Path
+from .shapes import Denoiser, PathDenoiser, check_path, like
 
 __all__ = ["guided", "guided_by"]
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from .checks import answered, as_floats, check_batch, check_between, check_floats, check_positive
-from .paths import Path, PathDenoiser, TrigFlow, check_path
+from .paths import Path, TrigFlow
 from .seeds import forked_rng
-from .shapes import Denoiser, in_eval, like
+from .shapes import Denoiser, PathDenoiser, check_path, in_eval, like
 
 __all__ = [
     "FlowMap",

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from .checks import check_count, check_floats, check_positive
-from .paths import Path, of_path
-from .shapes import Denoiser, Velocity, in_eval, time_grid
+from .paths import Path
+from .shapes import Denoiser, Velocity, in_eval, of_path, time_grid
 from .solvers import field
 
 __all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]

@@ -13,18 +13,16 @@ import torch
 from torch import Tensor
 
 from .checks import (
-    answering,
     as_floats,
     check_batch,
     check_between,
     check_event_shape,
-    check_per_sample,
     check_positive,
 )
-from .shapes import Denoiser, like
-from .times import karras_grid
+from .shapes import like
+from .times import karras_grid, log_grid
 
-__all__ = ["VE", "VP", "Linear", "Path", "PathDenoiser", "TrigFlow", "check_path", "of_path", "transport"]
+__all__ = ["VE", "VP", "Linear", "Path", "TrigFlow"]
 
 _NOISIEST = 80.0  # EDM's largest noise-to-signal ratio: what a grid has second where that of t_max is infinite
 
@@ -120,9 +118,8 @@ class Path(ABC):
     def grid(self, num_steps: int, schedule: Callable[[int, float, float], Tensor] = karras_grid) -> Tensor:
         """Times of this path from t_max to t_min for a solver; (num_steps + 1,) float64, decreasing.
 
-        schedule: (num_steps, low, high) -> noise-to-signal ratios from high to low, such as `log_grid` or
-        `scale_grid`.  Where t_max has no signal left, the ratios of the other times begin below 80.
-        Raises ValueError as the schedule does.
+        schedule: (num_steps, low, high) -> noise-to-signal ratios from high to low, such as `scale_grid`.  Where t_max
+        has no signal left, those of the other times begin below 80.  Raises ValueError as the schedule does.
         """
         low, high = self.nsr(torch.tensor([self.t_min, self.t_max], dtype=torch.float64)).tolist()
         times = self.time_at(schedule(num_steps, low, high if high < math.inf else _NOISIEST))
@@ -136,7 +133,7 @@ class Path(ABC):
         """
         times = as_floats(name, times)
         slack = 1e-6 * self.t_max
-        low = self.t_min - min(slack, self.t_min / 2)  # never 0, where a velocity would be divided by 0
+        low = self.t_min - min(slack, self.t_min / 2)  # never 0, where velocities divide by σ
         if not ((times >= low) & (times <= self.t_max + slack)).all():
             raise ValueError(
                 f"expected {name} of {type(self).__name__} in [{self.t_min:.6g}, {self.t_max:.6g}], "
@@ -146,45 +143,10 @@ class Path(ABC):
 
     def agrees(self, other: "Path") -> bool:
         """Whether both have the same α(t) and σ(t); the ends may differ."""
-        if self is other or self == other:
-            return True
-        if type(self) is not type(other):
-            return False
-        t = torch.linspace(max(self.t_min, other.t_min), min(self.t_max, other.t_max), 5, dtype=torch.float64)
-        pairs = (self.alpha(t), other.alpha(t)), (self.sigma(t), other.sigma(t))
-        return all(torch.allclose(a, b, rtol=1e-9) for a, b in pairs)
-
-
-@dataclass(frozen=True)
-class PathDenoiser:
-    """A function (x, t) -> x0 that knows its path, so that it is refused on another one, and as a velocity.
-
-    path: None where it is not known.
-    """
-
-    function: Denoiser
-    path: Path | None
-
-    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        return self.function(x, t)
-
-
-def check_path(name: str, held: object, path: Path | None) -> None:
-    """Raise ValueError, with both paths, for a model that knows its path and it is not this one; None fits all."""
-    found = getattr(held, "path", None)
-    if isinstance(found, Path) and path is not None and not path.agrees(found):
-        both = "scaling and path must fit, as those of model_on(path, network) do"
-        raise ValueError(f"expected {name} on the path {path}, got one on {found}: {both}")
-
-
-def of_path(name: str, denoise: Denoiser | None, path: Path) -> Denoiser | None:
-    """The same denoiser, whose answers have the shape of x (`answering`), after a check that it is of this path.
-
-    A model knows its path by its scaling; a plain function does not and is taken at its word.  None stays None.
-    Raises ValueError, with both paths, for a denoiser of another one.
-    """
-    check_path(name, denoise, path)
-    return answering(name, denoise)
+        if self == other or type(self) is not type(other):
+            return self == other
+        t, pairs = self.grid(4, log_grid), ((self.alpha, other.alpha), (self.sigma, other.sigma))
+        return all(torch.allclose(f(t), g(t), rtol=1e-9) for f, g in pairs)
 
 
 def _check_interval(low: float, high: float, names: str) -> None:
@@ -336,21 +298,3 @@ class TrigFlow(Path):
 
     def time_at(self, nsr: Tensor) -> Tensor:
         return torch.atan(nsr / self.sigma_data)
-
-
-def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
-    """The same denoiser, trained on `source`, read on `target`: D_target(x, t) = D_source(x α_s(u)/α_t(t), u).
-
-    u is the source time of equal noise-to-signal ratio, so both states are one VE sample up to scale.
-    x: (B, *S) on target; t: (B,) with α_t(t) > 0.  Returns (B, *S), data units.
-    The result raises ValueError unless t is (B,).
-    Source: Karras et al. 2022, appendix B; Lu and Song 2024, eq. 29.
-    """
-    denoise = of_path("denoise", denoise, source)
-
-    def moved(x: Tensor, t: Tensor) -> Tensor:
-        check_per_sample("t", t, x)
-        u = source.time_at(target.nsr(t))
-        return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)
-
-    return PathDenoiser(moved, target)

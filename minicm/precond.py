@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from .checks import answered, check_between, check_per_sample, check_positive
 from .paths import VE, Path, TrigFlow
-from .shapes import Denoiser, like
+from .shapes import Denoiser, PathDenoiser, like, of_path
 
 __all__ = [
     "ConsistencyScaling",
@@ -23,6 +23,7 @@ __all__ = [
     "Scaling",
     "TrigFlowScaling",
     "model_on",
+    "transport",
 ]
 
 Scaling = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
@@ -158,7 +159,7 @@ class Preconditioned(nn.Module):
         return like(c_skip, x) * x + like(c_out, x) * F
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
-        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.  Errors as `forward`."""
+        """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.  Raises as `forward`."""
         check_per_sample("t", t, x)
         _, _, c_in, c_noise = self.scaling(t)
         return answered("the network", self.network, like(c_in, x) * x, c_noise.to(x.dtype))
@@ -218,3 +219,21 @@ class Recovered(nn.Module):
         check_per_sample("t", t, x)
         c_skip, c_out, _, _ = self.scaling(t)
         return (self(x, t) - like(c_skip, x) * x) / like(c_out, x)
+
+
+def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
+    """The same denoiser, trained on `source`, read on `target`: D_target(x, t) = D_source(x α_s(u)/α_t(t), u).
+
+    u is the source time of equal noise-to-signal ratio, so both states are one VE sample up to scale.
+    x: (B, *S) on target; t: (B,) with α_t(t) > 0.  Returns (B, *S), data units.
+    The result raises ValueError unless t is (B,).
+    Source: Karras et al. 2022, appendix B; Lu and Song 2024, eq. 29.
+    """
+    denoise = of_path("denoise", denoise, source)
+
+    def moved(x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("t", t, x)
+        u = source.time_at(target.nsr(t))
+        return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)
+
+    return PathDenoiser(moved, target)

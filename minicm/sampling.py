@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from .checks import as_floats, check_count, check_floats, check_per_sample
-from .paths import Path, of_path
-from .shapes import Denoiser, in_eval, like
+from .paths import Path
+from .shapes import Denoiser, in_eval, like, of_path
 
 __all__ = ["consistency_sample", "falling_times", "renoise", "sweep_level"]
 
@@ -76,6 +76,7 @@ def sweep_level(
     score: (B, *S) -> a number, e.g. a distance to the data.  Use it to choose the level: neither end is best.
     Raises ValueError if a level is not inside the path.
     """
+    check_floats("x", x)
     check_count("seed", seed, -math.inf)
     rows = []
     for level in (

@@ -5,14 +5,29 @@ Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .checks import as_floats, check_floats, check_per_sample
+from .checks import answering, as_floats, check_floats, check_per_sample
 
-__all__ = ["Denoiser", "Distance", "Loss", "Sampler", "Step", "Velocity", "like", "per_sample", "time_grid"]
+__all__ = [
+    "Denoiser",
+    "Distance",
+    "Loss",
+    "PathDenoiser",
+    "Sampler",
+    "Step",
+    "Velocity",
+    "check_path",
+    "in_eval",
+    "like",
+    "of_path",
+    "per_sample",
+    "time_grid",
+]
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> E[x0|x_t], or a consistency function
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> dx/dt
@@ -53,6 +68,39 @@ def time_grid(times: Tensor, name: str = "times") -> Tensor:
     if not (times.isfinite().all() and ((steps > 0).all() or (steps < 0).all())):
         raise ValueError(f"expected a strictly decreasing (or increasing) grid of finite {name}, got {times.tolist()}")
     return times
+
+
+@dataclass(frozen=True)
+class PathDenoiser:
+    """A function (x, t) -> x0 that knows its path, so that it is refused on another one, and as a velocity.
+
+    path: None where it is not known.
+    """
+
+    function: Denoiser
+    path: Any
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("t", t, x)
+        return self.function(x, t)
+
+
+def check_path(name: str, held: object, path: Any) -> None:  # noqa: ANN401  a Path, which stands above this module
+    """Raise ValueError, with both paths, for a model that knows its path and it is not this one; None fits all."""
+    found = getattr(held, "path", None)
+    if found is not None and path is not None and not path.agrees(found):
+        both = "scaling and path must fit, as those of model_on(path, network) do"
+        raise ValueError(f"expected {name} on the path {path}, got one on {found}: {both}")
+
+
+def of_path(name: str, denoise: Denoiser | None, path: Any) -> Denoiser | None:  # noqa: ANN401
+    """The same denoiser, whose answers have the shape of x (`answering`), after `check_path`.
+
+    A model knows its path by its scaling; a plain function does not and is taken at its word.  None stays None.
+    Raises ValueError, with both paths, for a denoiser of another one.
+    """
+    check_path(name, denoise, path)
+    return answering(name, denoise)
 
 
 @contextmanager

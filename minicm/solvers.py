@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from .checks import answering, check_batch, check_floats, check_per_sample
-from .paths import Path, PathDenoiser, of_path
-from .shapes import Denoiser, Step, Velocity, in_eval, like, time_grid
+from .paths import Path
+from .shapes import Denoiser, PathDenoiser, Step, Velocity, in_eval, like, of_path, time_grid
 
 __all__ = [
     "ProbabilityFlow",
@@ -40,6 +40,7 @@ class ProbabilityFlow:
         self.denoise, self.path, self._denoise = denoise, path, of_path("denoise", denoise, path)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("t", t, x)
         if not torch.compiler.is_compiling():
             with suppress(RuntimeError):  # under vmap and on the meta device nobody can look at numbers
                 self.path.check_times(t, "t")

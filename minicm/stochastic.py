@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from .checks import check_between, check_floats
-from .paths import VE, Path, of_path
-from .shapes import Denoiser, in_eval, like, time_grid
+from .paths import VE, Path
+from .shapes import Denoiser, in_eval, like, of_path, time_grid
 from .solvers import heun_step, probability_flow
 
 __all__ = ["edm_stochastic", "reverse_sde"]

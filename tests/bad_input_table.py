@@ -17,8 +17,8 @@ from minicm.losses.flow_maps import semigroup
 from minicm.losses.time_pairs import two_times
 from minicm.nets import MLP, Discriminator, two_time_mlp
 from minicm.oracles import GaussianMixture
-from minicm.paths import VE, TrigFlow
-from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling
+from minicm.paths import VE, VP, Linear, TrigFlow
+from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling, model_on
 from minicm.solvers import euler_step
 from minicm.times import log_normal
 
@@ -67,7 +67,8 @@ def tensor(make: Callable[[], Tensor], shapes: tuple[tuple[int, ...], ...], *mor
     """A tensor of real numbers beside others: of these shapes it would be wrong."""
     wrong = tuple(("shape", lambda s=s: torch.full(s, 0.5)) for s in shapes)
     dtypes = tuple(("dtype", lambda d=d: make().to(d)) for d in (torch.int64, torch.bool, torch.complex64))
-    return Role(make, wrong + dtypes + (("device", lambda: make().to("meta")),) + more)
+    arrays = ("array", lambda: make().numpy()), ("array", lambda: make().tolist())
+    return Role(make, wrong + dtypes + arrays + (("device", lambda: make().to("meta")),) + more)
 
 
 def poisoned(make: Callable[[], Tensor]) -> tuple[Bad, ...]:
@@ -92,8 +93,10 @@ def inner() -> Tensor:
 SAMPLES = tensor(some, ((), (D,), (1, D), (B, 1), (B, D + 1), (B + 1, D), (B, D, 1)))
 ALONE = tensor(some, ((),)).without("device")  # nothing beside it: many shapes are right, and it says where all is
 TIMES = tensor(inner, ((), (1,), (B, 1), (B + 1,), (1, B)))
-SET = tensor(some, ((), (1, D), (0, D)), *poisoned(some)).without("device", "dtype")  # of a metric, cast to float64
-FITTING = tensor(some, ((), (1, D), (0, D), (B, D + 1)), *poisoned(some)).without("device", "dtype")
+SET = tensor(some, ((), (1, D), (0, D)), *poisoned(some)).without(
+    "device", "dtype", "array"
+)  # of a metric, cast to float64
+FITTING = tensor(some, ((), (1, D), (0, D), (B, D + 1)), *poisoned(some)).without("device", "dtype", "array")
 
 NOT_NUMBERS = TYPES + values("dtype", 1j) + values("NaN", NAN)
 COUNT = Role(lambda: 2, TYPES + values("zero", 0) + values("negative", -1) + values("dtype", 2.5) + values("NaN", NAN))
@@ -171,7 +174,51 @@ def lone(x: Tensor, t: Tensor) -> Tensor:
     return x[:1]
 
 
-FIELD = Role(lambda: half, (("answer", lambda: narrow), ("answer", lambda: lone)))
+class Answering(torch.nn.Module):
+    """A module of one's own, first of all with parameters, that answers in a shape of its own."""
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.layer = torch.nn.Linear(D, outputs)
+
+    def forward(self, u: Tensor, c: Tensor) -> Tensor:
+        return self.layer(u)
+
+
+def single(outputs: int = D) -> torch.nn.Module:
+    """A module whose weights are float32: the samples of these tests are float64."""
+    return Answering(outputs).float()
+
+
+FIELD = Role(
+    lambda: half,
+    (
+        ("answer", lambda: narrow),
+        ("answer", lambda: lone),
+        ("answer", lambda: Answering(1)),
+        ("dtype", lambda: single()),
+    ),
+)
+OF_VE = Role(  # a denoiser where the path is VE
+    lambda: half,
+    tuple(
+        ("foreign scaling", lambda make=make: make())
+        for make in (
+            lambda: model_on(TRIG, network()),
+            lambda: model_on(VP(), network()),
+            lambda: Preconditioned(network(), TrigFlowScaling(0.7)),
+            lambda: two_modes().denoiser(Linear()),
+        )
+    ),
+)
+VE_FIELD = Role(  # a velocity whose times are GRID's
+    lambda: half,
+    (
+        ("answer", lambda: narrow),
+        ("a denoiser", lambda: model_on(VE_PATH, network())),
+        ("a denoiser", lambda: two_modes().denoiser(VE_PATH)),
+    ),
+)
 
 
 def two_modes() -> GaussianMixture:
@@ -218,7 +265,7 @@ ROLES: dict[str, Role] = {
     **dict.fromkeys(["conditional", "unconditional"], FIELD),
     **dict.fromkeys(["real", "fake"], FIELD),
     "target": good(lambda: None),
-    "network": good(network),
+    "network": Role(network, (("answer", lambda: Answering(1)), ("answer", lambda: narrow), ("dtype", single))),
     "critic": good(lambda: Discriminator(D, 8, 1)),
     "path": good(lambda: VE_PATH),
     "scaling": good(EDMScaling),

@@ -22,6 +22,7 @@ from bad_input_table import (
     NAN,
     NOT_NEGATIVE,
     NUMBER,
+    OF_VE,
     ON_PATH,
     POSITIVE,
     ROLES,
@@ -31,6 +32,7 @@ from bad_input_table import (
     TIMES,
     TRIG,
     TYPES,
+    VE_FIELD,
     VE_PATH,
     B,
     D,
@@ -61,7 +63,7 @@ from minicm.data.drawing import DINOSAUR
 from minicm.editing import identity
 from minicm.evaluation import Yardstick, energy_distance
 from minicm.guidance import guided, guided_by
-from minicm.jumps import KnownMap, velocity_by_jvp
+from minicm.jumps import FlowMap, KnownMap, jump_sample, velocity_by_jvp
 from minicm.likelihood import exact_trace, hutchinson_trace
 from minicm.losses.time_pairs import two_times
 from minicm.nets import two_time_mlp
@@ -88,6 +90,9 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "plotting.demo.demo_figure": "the demo's own figure, made of the plots that are here",
     "plotting.demo.save_png": FILES,
     "editing.Operator": "holds two functions",
+    "shapes.in_eval": "takes anything, and looks for a module in it",
+    "solvers.ProbabilityFlow": "made by probability_flow, whose rows are here",
+    "shapes.PathDenoiser": "holds a function and its path",
     "losses.alternating.frozen": "takes a module alone",
     "losses.alternating.summed": "takes losses alone; that there is one has a test",
     "data.cifar10.data_folder": "takes the environment",
@@ -211,7 +216,7 @@ PER_MODE = tensor(
     ((), (2,), (3, 1)),
     *poisoned(lambda: torch.full((3,), 0.5)),
     ("negative", lambda: torch.full((3,), -1.0)),
-).without("device", "dtype")
+).without("device", "dtype", "array")
 LAST = Role(lambda: 10, COUNT.bad + values("order", 1))
 
 EDGES = Role(
@@ -237,7 +242,10 @@ PLOT = {
     "colour": good(lambda: "red"),
     "marker": good(lambda: "o"),
 }
+DRAWN = FIELD.without("dtype")  # of a plot, which makes its own points
 AT_T = {"t": NUMBER, "num": COUNT.but(lambda: 4)}
+
+DATA = Role(some, (*poisoned(some), ("array", lambda: some().numpy()), ("array", lambda: some().tolist())))
 
 OVERRIDES: dict[str, dict[str, Role]] = {
     "adaptive.adaptive": {
@@ -253,8 +261,8 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     **{f"averages.{k}": {"model": good(network)} for k in ("EMA", "PowerEMA")},
     "data.cifar10.labelled_pictures": {"pictures": PICTURES, "labels": LABELS},
     "data.cifar10.mirrored_pictures": {"pictures": PICTURES},
-    "data.batches.of_points": {"points": SET.without("shape")},
-    "data.batches.of_labelled": {"points": SET.without("shape"), "labels": LABELS},
+    "data.batches.of_points": {"points": DATA},
+    "data.batches.of_labelled": {"points": DATA, "labels": LABELS},
     "data.cifar10.pooled": {"pictures": EVEN},
     "data.cifar10.to_data": {"pictures": PICTURES.without("shape")},
     "data.cifar10.to_pixels": {"x": ALONE.without("shape")},
@@ -308,11 +316,11 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "metric": Role(lambda: "ed_over_floor", values("name", "none")),
         "floor": good(lambda: (0.5, 1.5)),
     },
-    "plotting.fields.error_heat": {**PLOT, **AT_T, "f": FIELD, "exact": FIELD, "largest": good(lambda: None)},
-    "plotting.fields.on_grid": {**PLOT, **AT_T, "function": FIELD},
-    "plotting.fields.vector_field": {**PLOT, **AT_T},
-    "plotting.maps.consistency_map": {**PLOT, **AT_T},
-    "plotting.maps.consistency_arrows": {**PLOT, **AT_T, "points": PLANE},
+    "plotting.fields.error_heat": {**PLOT, **AT_T, "f": DRAWN, "exact": DRAWN, "largest": good(lambda: None)},
+    "plotting.fields.on_grid": {**PLOT, **AT_T, "function": DRAWN},
+    "plotting.fields.vector_field": {**PLOT, **AT_T, "velocity": DRAWN},
+    "plotting.maps.consistency_map": {**PLOT, **AT_T, "model": DRAWN},
+    "plotting.maps.consistency_arrows": {**PLOT, **AT_T, "model": DRAWN, "points": PLANE},
     "plotting.maps.trajectories": {
         **PLOT,
         "states": Role(
@@ -338,7 +346,10 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             + TYPES,
         )
     },
-    "editing.denoise": {"y": ALONE, "noise": Role(inner, TIMES.bad + values("beyond", torch.full((B,), 1e6)))},
+    "editing.denoise": {
+        "y": ALONE,
+        "noise": Role(inner, TIMES.without("array").bad + values("beyond", torch.full((B,), 1e6))),
+    },
     "editing.edit": {
         "y": ALONE,
         "operator": good(identity),
@@ -389,7 +400,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
                 ((), (3,), (2, 2), (3, 2)),
                 *poisoned(lambda: torch.eye(3)),
                 ("order", lambda: torch.eye(3) + torch.ones(3, 3).triu()),
-            ).without("device", "dtype"),
+            ).without("device", "dtype", "array"),
         }.items()
     },
     "evaluation.truth.map_error": {"found": FITTING, "exact": FITTING},
@@ -452,9 +463,9 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "losses.distillation.direct_loss": {"x": SAMPLES},
     "losses.distillation.DirectLoss": {"pairs": good(lambda: None)},
     "losses.distillation.drawn_pairs": {
-        "states": tensor(lambda: points(3, B, D), ((B, D), (2, B, D))).without("device", "dtype"),
+        "states": tensor(lambda: points(3, B, D), ((B, D), (2, B, D))).without("device", "dtype", "array"),
         "times": GRID.only("shape", "order"),
-        "ends": SAMPLES.without("device", "dtype"),
+        "ends": SAMPLES.without("device", "dtype", "array"),
         "first": SHARE,
     },
     "losses.distillation.fresh_pairs": {
@@ -505,8 +516,12 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     },
     "losses.inductive.IMMLoss": {"gap": SHARE, "kernel": good(lambda: losses.inductive.laplace_kernel)},
     "losses.inductive.mmd_squared": {
-        "a": tensor(lambda: points(2, 3, D), ((), (2, 3), (2, 3, D + 1), (3, 3, D))).without("device", "dtype"),
-        "b": tensor(lambda: points(2, 3, D), ((), (2, 3), (2, 3, D + 1), (3, 3, D))).without("device", "dtype"),
+        "a": tensor(lambda: points(2, 3, D), ((), (2, 3), (2, 3, D + 1), (3, 3, D))).without(
+            "device", "dtype", "array"
+        ),
+        "b": tensor(lambda: points(2, 3, D), ((), (2, 3), (2, 3, D + 1), (3, 3, D))).without(
+            "device", "dtype", "array"
+        ),
         "scale": COLUMN.but(lambda: torch.ones(2)).only("shape", "type"),
         "kernel": good(lambda: losses.inductive.laplace_kernel),
     },
@@ -578,6 +593,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "size": COUNT.but(lambda: 4),
     },
     "nets.edm_weights.edm_names": {"network": good(lambda: small_edm()), "size": COUNT.but(lambda: 8)},
+    "nets.two_times.two_time_mlp": {"network": good(network)},
     "nets.two_times.two_time_unet": {"network": good(lambda: nets.digits_unet())},
     "oracles.gaussians.GaussianMixture": {"means": MEANS, "stds": PER_MODE, "weights": PER_MODE},
     "oracles.product.Mixture1D": {
@@ -607,8 +623,11 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "oracles.base.check_event": {"x": EVENT, "event": good(lambda: (D,))},
     "oracles.ring.Ring": {"width": NOT_NEGATIVE},
     "paths.Linear": {"t_max": Role(lambda: 0.9, ROLES["t_max"].bad + values("beyond", 2.0))},
-    "paths.transport": {"denoise": good(lambda: half), "source": good(lambda: VE_PATH), "target": good(lambda: TRIG)},
+    "precond.transport": {"denoise": good(lambda: half), "source": good(lambda: VE_PATH), "target": good(lambda: TRIG)},
     "precond.ConsistencyScaling": {"t_min": POSITIVE},
+    "precond.PathScaling": {"boundary": NOT_NEGATIVE},
+    "precond.model_on": {"sigma_data": POSITIVE, "network": good(network)},
+    "precond.Preconditioned": {"network": good(network)},
     "precond.Recovered": {"denoise": good(lambda: half)},
     "sampling.consistency_sample": {"x": ALONE, "times": LEVELS},
     "sampling.renoise": {"x0": ALONE},
@@ -620,7 +639,10 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "seeds.fold": {},
     "shapes.like": {"x": SAMPLES.without("shape", "device")},
     "shapes.per_sample": {"x": ALONE.without("dtype")},
-    "solvers.integrate": {"x": ALONE},
+    "shapes.of_path": {"name": good(lambda: "denoise"), "denoise": OF_VE},
+    "shapes.check_path": {"name": good(lambda: "held"), "held": OF_VE},
+    "solvers.field": {"velocity": VE_FIELD.only("a denoiser"), "times": good(GRID.good)},
+    "solvers.integrate": {"x": ALONE, "velocity": VE_FIELD},
     **{f"solvers.{k}_step": {"velocity": good(lambda: half), "x": STATE} for k in ("euler", "midpoint", "heun", "rk4")},
     "solvers.in_log_nsr": {"velocity": good(lambda: half)},
     "solvers.probability_flow": {"denoise": good(lambda: half)},
@@ -704,6 +726,8 @@ def row(name: str, call: Callable, special: dict[str, Role]) -> Row:
         if role is None:
             missing.append(parameter.name)
             continue
+        if role is FIELD and "path" in inspect.signature(call).parameters and "path" not in special:
+            role = Role(role.good, role.bad + OF_VE.bad)
         if parameter.default is None:
             role = Role(role.good, tuple(b for b in role.bad if not (b[0] == "type" and b[1]() is None)))
         roles[parameter.name] = role
@@ -751,6 +775,11 @@ ORACLES = {
 }
 STATES = {"x": EVENT_STATE, "t": TIMES, "s": TIMES}
 PATH_METHODS = ("mix", "noise", "velocity", "denoised", "prior", "check_times")
+FOREIGN = (
+    ("foreign grid", lambda: VE_PATH.grid(3)),
+    ("foreign grid", lambda: paths.Linear().grid(3)),
+    ("foreign grid", lambda: grid(1.0, 0.0)),
+)
 SAMPLERS = {"x": STATE, "t": TIMES, "s": TIMES}
 # name -> (function, roles of arguments whose name says something else here)
 METHODS: dict[str, tuple[Callable, dict[str, Role]]] = {
@@ -774,7 +803,7 @@ METHODS: dict[str, tuple[Callable, dict[str, Role]]] = {
     "gaussian_consistency(...)": (oracles.gaussian_consistency(torch.zeros(D), 0.5, VE_PATH), {"x": EVENT}),
     "probability_flow(...)": (lambda denoise, x, t: solvers.probability_flow(denoise, VE_PATH)(x, t), {"x": STATE}),
     "in_log_nsr(...)": (lambda velocity, x, u: solvers.in_log_nsr(velocity, VE_PATH)(x, u), {"x": STATE, "u": TIMES}),
-    "transport(...)": (lambda denoise, x, t: paths.transport(denoise, VE_PATH, TRIG)(x, t), {"x": STATE}),
+    "transport(...)": (lambda denoise, x, t: precond.transport(denoise, VE_PATH, TRIG)(x, t), {"x": STATE}),
     "guided(...)": (
         lambda conditional, unconditional, x, t: guided(conditional, unconditional, 2.0)(x, t),
         {"x": good(some), "t": good(inner)},
@@ -792,6 +821,30 @@ METHODS: dict[str, tuple[Callable, dict[str, Role]]] = {
     "uniform(...)": (lambda n: uniform(0.0, 1.0)(n, generator()), {}),
     "two_times(...)": (lambda n: PAIRS(n, 0, generator()), {}),
     "pseudo_huber(c)": (losses.pseudo_huber(0.1), {}),
+    "Preconditioned(network)": (
+        lambda network, x, t: precond.Preconditioned(network, EDMScaling())(x, t),
+        {"x": STATE},
+    ),
+    "Preconditioned(network).raw": (
+        lambda network, x, t: precond.Preconditioned(network, EDMScaling()).raw(x, t),
+        {"x": STATE},
+    ),
+    "FlowMap(network)": (
+        lambda network, x, t, s: FlowMap(network, TRIG)(x, t, s),
+        {"network": Role(lambda: two_time_mlp(network()), ROLES["network"].bad[:1]), "x": STATE},
+    ),
+    "integrate on TrigFlow": (
+        lambda times: solvers.integrate(solvers.probability_flow(half, TRIG), some(), times),
+        {"times": Role(lambda: TRIG.grid(3), FOREIGN)},
+    ),
+    "consistency_sample on TrigFlow": (
+        lambda times: minicm.consistency_sample(half, some(), times, TRIG),
+        {"times": Role(lambda: TRIG.grid(3), FOREIGN)},
+    ),
+    "jump_sample on TrigFlow": (
+        lambda times: jump_sample(lambda x, t, s: x / 2, some(), times, TRIG),
+        {"times": Role(lambda: TRIG.grid(3)[:-1], FOREIGN)},
+    ),
     "Preconditioned.forward": (lambda x, t: ve_model()(x, t), {"x": EVENT_STATE}),
     "Preconditioned.raw": (_member(ve_model, "raw"), {"x": EVENT_STATE}),
     "Recovered.raw": (precond.Recovered(half, EDMScaling()).raw, {"x": STATE}),

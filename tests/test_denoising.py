@@ -7,8 +7,8 @@ from gauntlet import PATHS, mixture, name, some_t
 from minicm.losses import DenoisingLoss, VelocityLoss, denoising_loss, velocity_loss
 from minicm.nets import MLP
 from minicm.oracles import gaussian
-from minicm.paths import VE, Linear, TrigFlow, transport
-from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling
+from minicm.paths import VE, Linear, TrigFlow
+from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling, transport
 from minicm.times import log_normal
 
 N = 400_000

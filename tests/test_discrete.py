@@ -12,8 +12,8 @@ from minicm.losses import cd, consistency_loss, ct, ect, ict, l1, l2, neighbours
 from minicm.losses.discrete import ConsistencyLoss
 from minicm.nets import MLP
 from minicm.oracles import gaussian, gaussian_flow
-from minicm.paths import VE, TrigFlow, transport
-from minicm.precond import ConsistencyScaling, Preconditioned
+from minicm.paths import VE, TrigFlow
+from minicm.precond import ConsistencyScaling, Preconditioned, transport
 from minicm.shapes import like
 from minicm.solvers import ddim_step, euler_step, heun_step
 from minicm.times import karras_grid

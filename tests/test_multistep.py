@@ -11,7 +11,8 @@ from reference import problem, rms, uneven_grid
 from minicm.evaluation import CountCalls
 from minicm.multistep import adams_bashforth, dpm_solver_2m, exponential_adams
 from minicm.oracles import GaussianMixture
-from minicm.paths import VE, Linear, TrigFlow, transport
+from minicm.paths import VE, Linear, TrigFlow
+from minicm.precond import transport
 from minicm.shapes import like
 from minicm.solvers import ddim_step, euler_step, in_log_nsr, integrate, probability_flow, rk4_step
 from minicm.times import log_grid, scale_grid

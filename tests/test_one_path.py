@@ -144,10 +144,12 @@ def test_losses_and_samplers_refuse_a_model_of_another_path():
             lambda m: cm.consistency_sample(m, x0, [path.t_max], path),
         ],
         "target": [lambda m: cm.consistency_loss(fine, x0, eps, t, s, path=path, target=m)],
-        "teacher": [lambda m: cm.consistency_loss(fine, x0, eps, t, s, path=path, teacher=m)],
+        "teacher": [
+            lambda m: cm.consistency_loss(fine, x0, eps, t, s, path=path, teacher=m),
+            lambda m: progressive_loss(fine, x0, eps, t, s, path=path, teacher=m),
+        ],
         "denoise": [
             lambda m: cm.probability_flow(m, path),
-            lambda m: progressive_loss(fine, x0, eps, t, s, path=path, teacher=m),
             lambda m: dpm_solver_2m(m, x0, path.grid(4), path),
             lambda m: cm.exponential_adams(m, x0, path.grid(4), path),
             lambda m: cm.transport(m, path, other),

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.func import jvp
 
-from minicm.paths import VE, VP, Linear, TrigFlow, transport
+from minicm.paths import VE, VP, Linear, TrigFlow
+from minicm.precond import transport
 from minicm.shapes import like
 
 every_path = pytest.mark.parametrize("path", PATHS, ids=name)

@@ -5,7 +5,7 @@ import torch
 from gauntlet import PATHS, mixture, some_t
 
 from minicm.nets import MLP
-from minicm.paths import VE, VP, Path, TrigFlow, transport
+from minicm.paths import VE, VP, Path, TrigFlow
 from minicm.precond import (
     ConsistencyScaling,
     EDMScaling,
@@ -14,6 +14,7 @@ from minicm.precond import (
     Recovered,
     TrigFlowScaling,
     model_on,
+    transport,
 )
 from minicm.shapes import like
 

@@ -11,7 +11,8 @@ from reference import inner_grid, problem, rms
 
 from minicm.adaptive import adaptive
 from minicm.oracles import Mixture1D, gaussian, gaussian_flow
-from minicm.paths import VE, TrigFlow, transport
+from minicm.paths import VE, TrigFlow
+from minicm.precond import transport
 from minicm.shapes import like
 from minicm.solvers import (
     ddim_step,

@@ -60,6 +60,9 @@ def _places(points: Tensor, n: int, generator: torch.Generator) -> Tensor:
 
 
 def _check_points(points: Tensor) -> None:
+    if not isinstance(points, Tensor):
+        wanted = "a tensor (N, *S): torch.as_tensor(points, dtype=torch.float32)"
+        raise ValueError(f"expected points as {wanted}, got {type(points).__name__}")
     if points.ndim == 0 or points.numel() == 0:
         raise ValueError(f"expected points, at least one data point, shape (N, *S), got shape {tuple(points.shape)}")
     if not points.isfinite().all():

@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
-from ..paths import TrigFlow, of_path
+from ..paths import TrigFlow
 from ..precond import Preconditioned, TrigFlowScaling
 from ..seeds import forked_rng
-from ..shapes import Denoiser, like, per_sample
+from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 
 __all__ = [

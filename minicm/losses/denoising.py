@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_positive
-from ..paths import Path, of_path
-from ..shapes import Denoiser, like, per_sample
+from ..paths import Path
+from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 
 __all__ = ["DenoisingLoss", "VelocityLoss", "denoising_loss", "velocity_loss"]

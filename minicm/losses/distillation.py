@@ -22,9 +22,9 @@ from ..checks import (
     check_per_sample,
     check_positive,
 )
-from ..paths import Path, of_path
+from ..paths import Path
 from ..sampling import falling_times
-from ..shapes import Denoiser, Distance, Step, like, per_sample, time_grid
+from ..shapes import Denoiser, Distance, Step, like, of_path, per_sample, time_grid
 from ..solvers import ddim_step, heun_step, probability_flow, states
 from .distances import squared
 
@@ -81,7 +81,7 @@ def solved_pairs(
     if not 1 <= kept < len(times):
         raise ValueError(f"expected 1 <= kept < {len(times)}, the number of times, got {kept}")
     held = []
-    for state in states(probability_flow(teacher, path), x, times, step):
+    for state in states(probability_flow(f, path), x, times, step):
         if len(held) < kept:
             held.append(state)
     end = f(state, times[-1].to(x.device).expand(len(x)))
@@ -154,9 +154,9 @@ def progressive_loss(
     check_per_sample("s", s, x0, "x0")
     x, u = path.mix(x0, eps, t), (t + s) / 2 if between is None else between
     check_per_sample("between", u, x0, "x0")
-    model, velocity = of_path("model", model, path), probability_flow(teacher, path).unchecked
+    model, teacher = of_path("model", model, path), of_path("teacher", teacher, path)
     with torch.no_grad():
-        step = ddim_step(path)
+        step, velocity = ddim_step(path), probability_flow(teacher, path).unchecked
         x_s = step(velocity, step(velocity, x, t, u), u, s)
         ratio = path.sigma(s) / path.sigma(t)
         aim = (x_s - like(ratio, x) * x) / like(path.alpha(s) - ratio * path.alpha(t), x)

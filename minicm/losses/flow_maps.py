@@ -23,8 +23,8 @@ from torch import Tensor
 
 from ..checks import check_alike, check_batch, check_between, check_per_sample
 from ..jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
-from ..paths import Path, PathDenoiser, check_path, of_path
-from ..shapes import Denoiser, Step, like, per_sample
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, Step, check_path, like, of_path, per_sample
 from ..solvers import heun_step, probability_flow
 from ..times import Law
 from .alternating import frozen

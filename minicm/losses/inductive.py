@@ -11,9 +11,8 @@ from torch import Tensor
 
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..jumps import FlowMap
-from ..paths import check_path
 from ..seeds import forked_rng
-from ..shapes import like
+from ..shapes import check_path, like
 from .time_pairs import TimePairs
 
 __all__ = ["IMMLoss", "Kernel", "energy_kernel", "imm_loss", "laplace_kernel", "mmd_squared"]

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import as_floats, check_alike, check_floats, check_per_sample
-from ..paths import Path, of_path
-from ..shapes import Denoiser, like, per_sample
+from ..paths import Path
+from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 from .alternating import Alternating, CriticLoss
 from .denoising import velocity_loss

@@ -42,12 +42,23 @@ def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor]
 
 @dataclass(frozen=True)
 class TwoTimes:
-    """The pairs of `two_times`, which know their path: a flow map on another one is refused."""
+    """The pairs of `two_times`, which know their path: a flow map on another one is refused.
+
+    Raises ValueError unless both shares are >= 0, their sum <= 1.
+    """
 
     path: Path
     law: Law
     diagonal: float
     ends: float
+
+    def __post_init__(self) -> None:
+        check_between("diagonal", self.diagonal, 0.0, 1.0)
+        check_between("ends", self.ends, 0.0, 1.0)
+        if self.diagonal + self.ends > 1:
+            raise ValueError(
+                f"expected shares >= 0 whose sum is <= 1, got diagonal {self.diagonal} and ends {self.ends}"
+            )
 
     def __call__(self, batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         path, law = self.path, self.law
@@ -63,10 +74,6 @@ class TwoTimes:
 def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TwoTimes:
     """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
 
-    law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
+    law: of the noise-to-signal ratio, cut to the path.  Raises as `TwoTimes`.
     """
-    check_between("diagonal", diagonal, 0.0, 1.0)
-    check_between("ends", ends, 0.0, 1.0)
-    if diagonal + ends > 1:
-        raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
     return TwoTimes(path, law, diagonal, ends)

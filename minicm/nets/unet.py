@@ -86,7 +86,9 @@ class UNet(nn.Module):
         Raises ValueError for other shapes, H or W that cannot be halved often enough, or an input it was built without.
         """
         self._check_pictures(u)
-        check_per_sample("c", c[:, 0] if c.ndim == 2 else c, u, "u")  # the features know how many times they take
+        check_per_sample(
+            "c", c[:, 0] if isinstance(c, Tensor) and c.ndim == 2 else c, u, "u"
+        )  # the features know how many times they take
         embedding = self._embedding(c, label, scale)
         h = self.first(u)
         skips = [h]

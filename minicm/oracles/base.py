@@ -9,9 +9,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..checks import check_floats
-from ..paths import Path, PathDenoiser
-from ..shapes import Denoiser, like
+from ..checks import check_batch, check_per_sample
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, like
 
 __all__ = ["Flow", "FlowOracle", "Oracle", "check_event"]
 
@@ -36,8 +36,10 @@ class Oracle(ABC):
     def score(self, x: Tensor, t: Tensor, path: Path) -> Tensor:
         """∇ log p_t(x) = (α E[x0|x] − x)/σ²; (B, *S), needs σ(t) > 0.
 
+        Raises ValueError unless t is (B,).
         Source: Efron 2011 (Tweedie); Karras et al. 2022 (EDM), eq. 3.
         """
+        check_per_sample("t", t, x)
         return (like(path.alpha(t), x) * self.denoiser(path)(x, t) - x) / like(path.sigma(t) ** 2, x)
 
 
@@ -54,8 +56,8 @@ class FlowOracle(Oracle):
         return PathDenoiser(lambda x, t: flow(x, t, torch.full_like(t, path.t_min)), path)
 
 
-def check_event(x: Tensor, event: tuple[int, ...]) -> None:
-    """Raise ValueError unless x is (B, *event): a (B, 1) among (B, 2) would broadcast silently."""
-    check_floats("x", x)
+def check_event(x: Tensor, event: tuple[int, ...], t: Tensor | None = None) -> None:
+    """Raise ValueError unless x is (B, *event), and t (B,): a (B, 1) among (B, 2) would broadcast silently."""
+    check_batch("x", x, times={} if t is None else {"t": t})
     if x.shape[1:] != event:
         raise ValueError(f"expected x of shape (B, {', '.join(map(str, event))}), got {tuple(x.shape)}")

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from ..checks import as_floats, check_batch, check_between, check_count, shown
-from ..paths import Path, PathDenoiser
-from ..shapes import Denoiser, like
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, like
 from .base import Flow, Oracle, check_event
 
 __all__ = ["GaussianMixture", "empirical", "gaussian", "gaussian_consistency", "gaussian_flow"]
@@ -89,7 +89,7 @@ class GaussianMixture(Oracle):
 
     def _by_rows(self, function: Callable[..., Tensor], x: Tensor, t: Tensor, path: Path) -> Tensor:
         """function(x (b, D), α (b, 1), σ (b, 1)) on so few rows at once that thousands of components fit in memory."""
-        check_event(x, self.means.shape[1:])
+        check_event(x, self.means.shape[1:], t)
         flat = x.flatten(1).to(torch.promote_types(x.dtype, self.means.dtype))
         columns = flat, like(path.alpha(t), flat), like(path.sigma(t), flat)
         size = max(1, _ELEMENTS // self.means.numel())

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_batch
-from ..paths import Path, PathDenoiser
-from ..shapes import Denoiser, like
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, like
 from .base import Flow, FlowOracle, check_event
 from .gaussians import GaussianMixture, floating
 from .quantiles import LogTail, quantile_map

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.special import i0e, i1e
 
 from ..checks import check_batch, check_between, check_count, check_positive
-from ..paths import Path, PathDenoiser
-from ..shapes import Denoiser, like
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, like
 from .base import Flow, FlowOracle, check_event
 from .quantiles import LogTail, quantile_map
 
@@ -54,6 +54,7 @@ class Ring(FlowOracle):
 
     def log_prob(self, x: Tensor, t: Tensor, path: Path) -> Tensor:
         """The density, log p(r) − log 2πr; x: (B, 2), t: (B,).  Returns (B,)."""
+        check_event(x, (2,), t)
         r = _length(x)
         return (self._log_rice(r, t, path) - (2 * math.pi * r).log())[:, 0]
 
