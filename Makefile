@@ -1,4 +1,4 @@
-# GNU make and Python >= 3.10 are all that this needs; `make help` lists what it does.
+# GNU make and a Python from 3.10 to 3.14 are all that this needs; `make help` lists what it does.
 # Options: PYTHON=python3.12  VENV=.venv  DATA=moons  ARGS="-k solvers"  JOBS=2  NOTEBOOKS="tutorials/03_*.ipynb"
 
 VENV ?= .venv
@@ -9,21 +9,22 @@ DEMO := $(VENV)/.demo-stamp
 FULL := $(VENV)/.full-stamp
 SITE := $(VENV)-site/.stamp
 API := $(VENV)-api/.stamp
-NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 10))
+# The pinned torch has no wheels for other Pythons.
+FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 # pip would compile every file in one process, the tests of all packages too: a third of its time.
 INSTALL = $(PY) -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 COMPILE = $(PY) -m compileall -qq -j $(JOBS) -x "/tests?/" $(VENV)/lib minicm || true
 SPREAD = -n $(JOBS) --durations 10
-# A Python that was asked for by name is used or refused; otherwise the first that is new enough.
+# A Python that was asked for by name is used or refused; otherwise the first that fits.
 ifeq ($(origin PYTHON),undefined)
-PYTHONS := python3 python python3.13 python3.12 python3.11 python3.10
+PYTHONS := python3 python python3.14 python3.13 python3.12 python3.11 python3.10
 else
 PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course stable site api doctor assignments grade marks clean distclean
+.PHONY: help demo test test-all quick lab course stable lock site api doctor assignments grade marks clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -38,6 +39,7 @@ help:
 	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
 	@echo "make marks    add the marks of to_mark.csv to the tables and feedback pages of grade: OUT=folder"
 	@echo "make test-all make test, and all assignments through nbgrader"
+	@echo "make lock     write constraints.txt anew, from constraints.in"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
 
@@ -88,6 +90,14 @@ marks: $(FULL)
 	@if [ -z "$(OUT)" ]; then echo "minicm: expected make marks OUT=folder, as made by make grade" >&2; exit 1; fi
 	@$(ONE_THREAD) $(PY) -m tutorials.assignments.marks "$(OUT)"
 
+# The newest versions that fit together, for every Python and platform.  What follows it: make course, make test.
+lock: $(BASE)
+	@$(PY) -m venv --clear $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@{ echo "# Every version that decides what is printed, tested or graded, on each platform: written by make lock."; \
+		$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+		-c constraints.in $(foreach extra,notebooks test classroom dev,--extra $(extra)) pyproject.toml \
+		| grep -Ev "^(nvidia|cuda|triton)"; } >constraints.tmp && mv constraints.tmp constraints.txt
+
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor
 
@@ -97,7 +107,7 @@ clean:
 		while IFS= read -r folder; do rm -rf "$$folder"; done
 
 distclean: clean
-	rm -rf "$(VENV)" "$(VENV)-site" "$(VENV)-api"
+	rm -rf "$(VENV)" "$(VENV)-site" "$(VENV)-api" "$(VENV)-lock"
 
 # A stamp is written after an installation that succeeded; the first holds the folder it was made for: an environment
 # that was moved or copied together with the repository would import minicm from the old place.
@@ -108,9 +118,9 @@ endif
 .NOTPARALLEL:
 
 $(BASE):
-	@if $(PY) -c 'import pip; $(NEW_ENOUGH)' 2>/dev/null; then touch $@; exit 0; fi; \
+	@if $(PY) -c 'import pip; $(FITS)' 2>/dev/null; then touch $@; exit 0; fi; \
 	for python in $(PYTHONS); do \
-		if "$$python" -c '$(NEW_ENOUGH)' 2>/dev/null; then \
+		if "$$python" -c '$(FITS)' 2>/dev/null; then \
 			echo "making $(VENV) with $$python"; \
 			"$$python" -m venv --clear $(VENV) && touch $@ && exit 0; \
 			rm -rf "$(VENV)"; \
@@ -118,7 +128,7 @@ $(BASE):
 			exit 1; \
 		fi; \
 	done; \
-	echo "minicm: needs Python 3.10 or newer, tried: $(subst ",,$(PYTHONS)); name one with make PYTHON=..." >&2; exit 1
+	echo "minicm: needs a Python from 3.10 to 3.14, tried: $(subst ",,$(PYTHONS)); name one with make PYTHON=..." >&2; exit 1
 
 $(DEMO): pyproject.toml constraints.txt | $(BASE)
 	@echo "installing minicm and torch into $(VENV): once, may take some minutes"

@@ -19,7 +19,7 @@ from types import ModuleType
 
 __all__ = ["Check", "cache_folder", "diagnose", "main"]
 
-OLDEST_PYTHON = (3, 10)
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)  # between which the tested torch has wheels; the Makefile says the same
 OLDEST_TORCH = (2, 6)
 TESTED_TORCH = (2, 13)  # as in constraints.txt; a test keeps the two together
 NOTEBOOK_PACKAGES = {"jupyterlab": "jupyterlab", "nbval": "nbval", "ipykernel": "ipykernel", "nbclient": "nbclient"}
@@ -55,11 +55,14 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
-    """Python must be new enough for the syntax of the package."""
+    """Python must be new enough for the syntax of the package, and not too new for the torch that was tested."""
     text = ".".join(map(str, version))
-    if version >= OLDEST_PYTHON:
-        return Check("Python", "ok", text)
-    return Check("Python", "problem", f"{text} is too old", "install Python 3.10 or newer, then: make distclean demo")
+    mend = "install a Python from 3.10 to 3.14, then: make distclean demo"
+    if version < OLDEST_PYTHON:
+        return Check("Python", "problem", f"{text} is too old", mend)
+    if version[:2] > NEWEST_PYTHON:
+        return Check("Python", "note", f"{text} is newer than the tested torch knows", mend)
+    return Check("Python", "ok", text)
 
 
 def check_minicm(installed: Callable[[str], str] = metadata.version) -> Check:

@@ -35,6 +35,9 @@ def test_python():
     assert doctor.check_python((3, 10, 0)).status == "ok"
     old = doctor.check_python((3, 9, 18))
     assert old.status == "problem" and "3.9.18" in old.text and old.mend
+    assert doctor.check_python((3, 14, 2)).status == "ok"
+    new = doctor.check_python((3, 15, 0))
+    assert new.status == "note" and "3.15.0 is newer" in new.text and "3.14" in new.mend
 
 
 def test_torch_that_works():

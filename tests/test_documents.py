@@ -155,6 +155,13 @@ def test_workflows_have_triggers_and_few_rights(path):
 
 
 @every_job
+def test_actions_are_those_that_were_read_and_keep_no_credentials(job):
+    for step in job["steps"]:
+        assert re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step.get("uses", f"actions/none@{40 * '0'}")), step
+        assert "checkout" not in step.get("uses", "") or step["with"]["persist-credentials"] is False
+
+
+@every_job
 def test_jobs_call_what_exists(job):
     assert job["timeout-minutes"] <= 90 and runs(job)
     for line in runs(job):
