@@ -3,7 +3,6 @@
 Ours have mean 0 and std ½ per coordinate, as the sets of minicm.data; one's own are taken as they are.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from minicm.checks import parsed_json
 from minicm.oracles import GaussianMixture
 
 __all__ = ["MIXTURES", "SEEN", "mixture", "overall_std", "usual_distance"]
@@ -126,10 +126,7 @@ def mixture(name: str) -> tuple[str, GaussianMixture]:
 
 
 def _from_file(path: Path) -> GaussianMixture:
-    try:
-        found = json.loads(path.read_text("utf-8"))
-    except ValueError as error:  # no JSON, or no text
-        raise ValueError(f"{path}: expected JSON, got {error}") from None
+    found = parsed_json(path.read_bytes(), path)
     if not isinstance(found, dict) or sorted(found) != sorted(FIELDS):
         got = f"the fields {', '.join(map(str, found))}" if isinstance(found, dict) else type(found).__name__
         raise ValueError(f"{path}: expected an object with exactly the fields {', '.join(FIELDS)}, got {got}")

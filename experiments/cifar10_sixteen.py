@@ -28,7 +28,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "data"
 NAME = "cifar10_sixteen"
 RUNS = {"diffusion": Path("runs/cifar10_diffusion_sixteen"), "ect": Path("runs/cifar10_ect_sixteen")}
 SAMPLES = 2500  # of each row: the diffusion model draws each picture in 18 evaluations
-STUDENT = "experiments/cifar10_ect.py"
+STUDENT = "cifar10_ect"
 
 
 def trained() -> None:

@@ -39,7 +39,7 @@ def store(name: str, run: Path) -> Path:
     file = FOLDER / f"{name}.safetensors"
     note = {
         "command": f"python experiments/digits_unet.py {name}",
-        "experiment": COMMANDS[name][-1][0],
+        "experiment": Path(COMMANDS[name][-1][0]).stem,
         "fields": json.dumps(asdict(config)),
     }
     save_weights(model.half(), file, note)

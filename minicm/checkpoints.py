@@ -10,15 +10,29 @@ import os
 import pickle
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-__all__ = ["Stateful", "load_checkpoint", "load_weights", "save_checkpoint", "save_weights", "write_whole"]
+from .checks import one_line, shown
+from .outlines import check_fit, check_optimizer_fit, listed
+
+__all__ = [
+    "Stateful",
+    "check_weights",
+    "load_checkpoint",
+    "load_weights",
+    "metadata_of",
+    "save_checkpoint",
+    "save_weights",
+    "write_whole",
+]
 
 _FORMAT = "minicm checkpoint 1"
+_MOST = 10**15  # iterations
 
 
 class Stateful(Protocol):
@@ -48,18 +62,40 @@ def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, str]:
     Raises FileNotFoundError, or ValueError, one line, for a damaged or foreign file or weights that do not fit; the
     model is then unchanged.
     """
+    with _opened(path) as file:
+        metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    check_fit(tensors, model.state_dict(), f"the weights in {path}")
+    model.load_state_dict(tensors)
+    return metadata
+
+
+def metadata_of(path: str | os.PathLike) -> dict[str, str]:
+    """The metadata alone of a file of `save_weights`; errors as in `load_weights`."""
+    with _opened(path) as file:
+        return file.metadata() or {}
+
+
+def check_weights(model: nn.Module, path: str | os.PathLike) -> None:
+    """Nothing, if the file's tensors have the names and shapes of the model's; none is read.  Raises as `load_weights`."""
+    with _opened(path) as file:
+        shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
+    found = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+    expected = {name: torch.empty(t.shape, device="meta") for name, t in model.state_dict().items()}
+    check_fit(found, expected, f"the weights in {path}")
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[Any]:
+    """safetensors' reader of the file; what is raised while it reads becomes one line."""
     from safetensors import SafetensorError, safe_open
 
     path = Path(path)
     _check_exists(path)
     try:
         with safe_open(path, framework="pt") as file:
-            metadata, tensors = file.metadata() or {}, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"expected weights in safetensors format in {path}, got {_one_line(error)}") from None
-    _check_fit(tensors, model.state_dict(), f"the weights in {path}")
-    model.load_state_dict(tensors)
-    return metadata
+            yield file
+    except (SafetensorError, OSError, ValueError, RuntimeError, LookupError, AttributeError, TypeError) as error:
+        raise ValueError(f"expected weights in safetensors format in {path}, got {one_line(error)}") from None
 
 
 def save_checkpoint(
@@ -109,12 +145,15 @@ def load_checkpoint(
     state = _read(path)
     parts = _parts(model, optimizer, ema, extras)
     if parts.keys() != state["parts"].keys():
-        raise ValueError(f"expected the parts {_names(state['parts'])} that {path} holds, got {_names(parts)}")
+        raise ValueError(f"expected the parts {listed(state['parts'])} that {path} holds, got {listed(parts)}")
     if state["optimizer_class"] != type(optimizer).__name__:
         raise ValueError(f"expected {state['optimizer_class']}, as saved in {path}, got {type(optimizer).__name__}")
     for name, part in parts.items():
-        check = _check_groups if isinstance(part, torch.optim.Optimizer) else _check_fit
-        check(state["parts"][name], part.state_dict(), f"{name} in {path}")
+        there, what = state["parts"][name], f"{name} in {path}"
+        if isinstance(part, torch.optim.Optimizer):
+            check_optimizer_fit(there, part, what)
+        else:
+            check_fit(there, part.state_dict(), what)
     for name, part in parts.items():
         part.load_state_dict(state["parts"][name])
     return state["iteration"] + 1
@@ -125,7 +164,7 @@ def _parts(
 ) -> dict[str, Stateful]:
     parts = {"model": model, "optimizer": optimizer} | ({} if ema is None else {"ema": ema})
     if taken := parts.keys() & (extras or {}).keys():
-        raise ValueError(f"expected extras with names of their own, got {_names(taken)}")
+        raise ValueError(f"expected extras with names of their own, got {listed(taken)}")
     return parts | dict(extras or {})
 
 
@@ -134,11 +173,12 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
 
     Folders on the way are made.  Raises OSError, one line, when the file cannot be written; the old one then stays.
     """
-    part = path.with_name(path.name + ".part")  # in the same folder, where a rename is atomic; reused after a crash
+    part = path.with_name(path.name + ".part")  # in the same folder, where a rename is atomic
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)  # of a crash; or a link, which would lead elsewhere
         try:
-            with open(part, "wb") as file:
+            with open(part, "xb") as file:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())  # the content must reach the disk before the name does
@@ -149,7 +189,7 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         in_the_way = isinstance(error, FileExistsError)  # only mkdir says so
-        reason = "a file is where its folder should be" if in_the_way else error.strerror or _one_line(error)
+        reason = "a file is where its folder should be" if in_the_way else error.strerror or one_line(error)
         room = "make room there, or " if error.errno == errno.ENOSPC else ""
         raise OSError(f"cannot write {path}: {reason}; {room}choose a folder that can be written") from error
 
@@ -170,69 +210,32 @@ def _read(path: Path) -> dict[str, Any]:
     with open(path, "rb") as file:
         state = _load(file, str(path))
     kinds = {"format": str, "iteration": int, "optimizer_class": str, "parts": dict}
-    if not (isinstance(state, dict) and all(isinstance(state.get(key), kind) for key, kind in kinds.items())):
+    if not (isinstance(state, dict) and all(type(state.get(key)) is kind for key, kind in kinds.items())):
         raise ValueError(f"expected a checkpoint of minicm in {path}, got another file of torch.save")
     if state["format"] != _FORMAT:
-        raise ValueError(f"expected the format '{_FORMAT}' in {path}, got '{state['format']}'")
+        raise ValueError(f"expected the format '{_FORMAT}' in {path}, got {shown(state['format'])}")
+    if not 0 <= state["iteration"] < _MOST:
+        raise ValueError(f"expected an iteration from 0 to {_MOST} in {path}, got {shown(state['iteration'])}")
     return state
 
 
 def _load(file: BinaryIO, what: str) -> object:
     """What torch.save wrote into file, checksums included; ValueError for anything else, and no code in it is run."""
     try:
-        if damaged := zipfile.ZipFile(file).testzip():  # torch.load does not look at the checksums
+        archive = zipfile.ZipFile(file)
+        if any(entry.compress_type for entry in archive.infolist()):  # a small file could fill the memory
+            raise ValueError("compressed data, which torch.save does not write")
+        if damaged := archive.testzip():  # torch.load does not look at the checksums
             raise ValueError(f"damaged data in {damaged}")
         file.seek(0)
         return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:  # its text advises to unpickle without the guard
         reason = "objects that are not tensors, numbers or strings; they were not loaded, for they can run code"
     except Exception as error:  # damaged and foreign files fail in many ways
-        reason = _one_line(error)
+        reason = one_line(error)
     raise ValueError(f"expected a whole checkpoint of minicm in {what}, got {reason}")
 
 
 def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"expected a file {path}, found {'a folder' if path.is_dir() else 'none'}")
-
-
-def _check_fit(found: object, expected: object, what: str) -> None:
-    """Raise ValueError unless both hold tensors of the same names and shapes."""
-    found, expected = dict(_shapes(found)), dict(_shapes(expected))
-    missing, foreign = expected.keys() - found.keys(), found.keys() - expected.keys()
-    if missing or foreign:
-        raise ValueError(f"{what} do not fit: missing {_names(missing)}; unexpected {_names(foreign)}")
-    wrong = [f"{name} {expected[name]}, got {found[name]}" for name in expected if found[name] != expected[name]]
-    if wrong:
-        more = " (and more)" if len(wrong) > 1 else ""
-        raise ValueError(f"{what} do not fit: expected {wrong[0]}{more}; build the model as it was when saved")
-
-
-def _check_groups(found: object, expected: dict, what: str) -> None:
-    """Raise ValueError unless both optimizer states list groups of the same sizes."""
-    try:
-        sizes = [len(group["params"]) for group in found["param_groups"]]
-    except (TypeError, KeyError):
-        raise ValueError(f"expected the state of an optimizer as {what}, got {type(found).__name__}") from None
-    wanted = [len(group["params"]) for group in expected["param_groups"]]
-    if sizes != wanted:
-        raise ValueError(f"{what} does not fit: expected groups of {wanted} parameters, got {sizes}")
-
-
-def _shapes(state: object, name: str = "") -> Iterator[tuple[str, tuple | None]]:
-    """(dotted name, shape) of every leaf; None for the shape of what is no tensor."""
-    if isinstance(state, Mapping):
-        for key, value in state.items():
-            yield from _shapes(value, f"{name}.{key}" if name else str(key))
-    else:
-        yield name, tuple(state.shape) if isinstance(state, Tensor) else None
-
-
-def _names(names: object) -> str:
-    names = sorted(map(str, names))
-    return (", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)) or "nothing"
-
-
-def _one_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:100]}" if lines else type(error).__name__

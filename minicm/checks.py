@@ -3,9 +3,11 @@
 They look at shapes, types and devices, never at the numbers in a tensor: that would make a GPU wait.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -22,6 +24,8 @@ __all__ = [
     "check_floats",
     "check_per_sample",
     "check_positive",
+    "one_line",
+    "parsed_json",
     "shown",
 ]
 
@@ -30,8 +34,28 @@ def shown(value: object) -> str:
     """What came, in a few words: dtype, shape and device of a tensor, or the value, or its type if that is long."""
     if isinstance(value, Tensor):
         return f"{str(value.dtype).removeprefix('torch.')} {tuple(value.shape)} on {value.device}"
-    text = repr(value)
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # of what is nested too deeply, and of whole numbers with thousands of digits
+        text = "\n"
     return text if len(text) <= 40 and "\n" not in text else f"a {type(value).__name__}"
+
+
+def one_line(error: BaseException) -> str:
+    """The error's class and the beginning of what it says."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:100]}" if lines else type(error).__name__
+
+
+def parsed_json(text: str | bytes, source: object) -> Any:  # noqa: ANN401
+    """What JSON says.  Raises ValueError, one line, for anything else, for what is nested too deeply, too.
+
+    source: where the text is from, for the error's text.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"expected JSON in {source}, got {one_line(error)}") from None
 
 
 def check_count(name: str, value: object, least: int = 1, most: float = math.inf) -> None:

@@ -10,6 +10,8 @@ from typing import NoReturn
 
 __all__ = ["Parser", "report"]
 
+_LONGEST = 2000  # characters of an error
+
 
 class Parser(argparse.ArgumentParser):
     """argparse's parser, which raises ValueError instead of printing its usage, so that errors stay one line."""
@@ -38,5 +40,11 @@ def report(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
         text = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
     except (ValueError, FloatingPointError) as error:
         text = str(error)
-    print("minicm: error:", " ".join(text.split()), file=sys.stderr)
+    print("minicm: error:", _printable(text), file=sys.stderr)
     return 2
+
+
+def _printable(text: str) -> str:
+    """One line of at most so many characters: a file's own words may hold codes that a terminal would obey."""
+    line = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+    return line if len(line) <= _LONGEST else line[:_LONGEST] + "..."

@@ -22,6 +22,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from .checks import shown
 from .hardware import Hardware
 from .precond import Preconditioned
 from .shapes import Loss
@@ -38,6 +39,8 @@ __all__ = [
     "names",
     "overridden",
 ]
+
+_LARGEST = 2**63  # of a whole number in a configuration
 
 
 class Data(Protocol):
@@ -110,10 +113,17 @@ class Experiment:
         return presets[name]
 
     def config_from(self, values: Mapping[str, Any]) -> Hardware:
-        """Config with these fields, as a run's config.json holds them.  Raises ValueError for a field that is not."""
-        known = {field.name for field in fields(self.module.Config)}
-        if foreign := values.keys() - known:
-            raise ValueError(f"{self.path} has no field {', '.join(sorted(foreign))}: it is not the file that was run")
+        """Config with these fields, as a run's config.json holds them.
+
+        Raises ValueError for a field that it has not, and for a value of another type.
+        """
+        hints = typing.get_type_hints(self.module.Config)
+        if foreign := values.keys() - {field.name for field in fields(self.module.Config)}:
+            told = shown(sorted(foreign)[0])
+            raise ValueError(f"{self.path} has no field {told}: it is not the file that was run")
+        for name, value in values.items():
+            if not _of_kind(value, *_kind(hints[name])):
+                raise ValueError(f"expected {name} of {self.path} as {hints[name]}, got {shown(value)}")
         return self.module.Config(**values)
 
     def new_model(self, config: Hardware) -> Preconditioned:
@@ -198,6 +208,17 @@ def _kind(hint: Any) -> tuple[type, bool]:  # noqa: ANN401
     """The type of a field, and whether it may be None."""
     options = typing.get_args(hint) or (hint,)
     return next(o for o in options if o is not types.NoneType), types.NoneType in options
+
+
+def _of_kind(value: object, kind: type, optional: bool) -> bool:
+    """Whether JSON's value fits a field: a whole number is a float as well, a bool is neither, and NaN is nothing."""
+    if value is None:
+        return optional
+    if isinstance(value, bool) or kind is bool:
+        return isinstance(value, bool) and kind is bool
+    if isinstance(value, int):
+        return kind in (int, float) and abs(value) < _LARGEST
+    return isinstance(value, kind) and value == value
 
 
 def _reader(hint: Any) -> Callable[[str], Any]:  # noqa: ANN401

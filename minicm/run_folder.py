@@ -1,6 +1,6 @@
 """The folder of a run, which holds all of it.
 
-config.json           the experiment's file, every field of its Config, versions
+config.json           the experiment's name, or its file if it is not the project's; every field of its Config, versions
 checkpoint.pt         what it takes to go on, on a CPU bit for bit: weights, optimiser, averages, iteration
 ema05.safetensors     averaged weights to sample with: PowerEMA, its width .05 of the run
 ema10.safetensors     and .10
@@ -13,46 +13,59 @@ lock                  held while a process writes here
 import errno
 import io
 import json
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from math import ceil
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import torch
 from torch import Tensor
 
-from .checkpoints import load_weights, write_whole
-from .experiment import Experiment, load_experiment
+from .checkpoints import write_whole
+from .checks import parsed_json, shown
+from .experiment import Experiment
 from .hardware import Hardware
 from .precond import Preconditioned
+from .recorded import made_by, record_of, trained_model
 
-__all__ = ["Log", "agree", "claimed", "grid", "load_run", "run_experiment", "save_picture", "write_config"]
+__all__ = [
+    "Log",
+    "agree",
+    "claimed",
+    "grid",
+    "load_run",
+    "other_torch",
+    "run_experiment",
+    "save_picture",
+    "write_config",
+]
 
 
-def load_run(folder: str | os.PathLike, weights: str = "ema10") -> tuple[Hardware, Preconditioned]:
+def load_run(
+    folder: str | os.PathLike, weights: str = "ema10", experiment: str | os.PathLike | None = None
+) -> tuple[Hardware, Preconditioned]:
     """The configuration of a run and its model with averaged weights, on the CPU, in eval mode.
 
+    experiment: the file that made the run, which is executed; needed unless it is one of the project's.
     Raises OSError or ValueError, one line, for a folder that is no run or does not fit its experiment.
     """
-    experiment, config = run_experiment(folder)
-    model = experiment.new_model(config)
-    load_weights(model, Path(folder) / f"{weights}.safetensors")
-    return config, model.eval().requires_grad_(False)
+    made, config = run_experiment(folder, experiment)
+    return config, trained_model(made, config, Path(folder) / f"{weights}.safetensors")
 
 
-def run_experiment(folder: str | os.PathLike) -> tuple[Experiment, Hardware]:
-    """The experiment and the configuration of a run; errors as in `load_run`.
-
-    The experiment's file is looked for where it was, seen from the working directory, and is executed.
-    """
+def run_experiment(
+    folder: str | os.PathLike, experiment: str | os.PathLike | None = None
+) -> tuple[Experiment, Hardware]:
+    """The experiment and the configuration of a run; experiment and errors as in `load_run`."""
     content = _config(Path(folder))
     if content is None:
         raise FileNotFoundError(f"expected a run of `minicm train` in {folder}, found no config.json there")
-    experiment = load_experiment(content["experiment"])
-    return experiment, experiment.config_from(content["fields"])
+    made = made_by(content["experiment"], experiment, folder)
+    return made, made.config_from(content["fields"])
 
 
 def _config(folder: Path) -> dict | None:
@@ -60,7 +73,7 @@ def _config(folder: Path) -> dict | None:
     if not file.exists():
         return None
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = parsed_json(file.read_bytes(), file)
         if isinstance(content["experiment"], str) and isinstance(content["fields"], dict):
             return content
     except (ValueError, KeyError, TypeError):
@@ -68,23 +81,33 @@ def _config(folder: Path) -> dict | None:
     raise ValueError(f"expected the config.json of a run of `minicm train` in {folder}, got another file")
 
 
+def other_torch(folder: Path) -> str | None:
+    """The version of PyTorch that the folder's checkpoint was made with, if it is not this one."""
+    content = _config(folder)
+    if content is None or not (folder / "checkpoint.pt").exists():
+        return None
+    versions = content.get("versions")
+    before = versions.get("torch") if isinstance(versions, dict) else None
+    return None if before == version("torch") else before if isinstance(before, str) else "unknown"
+
+
 def agree(folder: Path, experiment: Experiment, config: Hardware) -> None:
     """Raise ValueError, one line, if the folder has a checkpoint of another experiment or configuration."""
     old = _config(folder)
     if old is None or not (folder / "checkpoint.pt").exists():
         return
-    if Path(old["experiment"]).stem != experiment.name:
-        raise ValueError(f"{folder} holds a run of {old['experiment']}: choose another folder with --out")
+    if PurePath(old["experiment"]).stem != experiment.name:
+        raise ValueError(f"{folder} holds a run of {shown(old['experiment'])}: choose another folder with --out")
     before, now = old["fields"], asdict(config)
     if changed := [name for name in now.keys() | before.keys() if now.get(name) != before.get(name)]:
-        told = ", ".join(f"{name} {before.get(name)}, not {now.get(name)}" for name in sorted(changed))
+        told = ", ".join(f"{name} {shown(before.get(name))}, not {shown(now.get(name))}" for name in sorted(changed))
         raise ValueError(f"{folder} holds a run with {told}: choose another folder with --out, or delete this one")
 
 
 def write_config(folder: Path, experiment: Experiment, config: Hardware) -> None:
     """Write config.json."""
     versions = {name: version(name) for name in ("minicm", "torch")}
-    content = {"experiment": experiment.path.as_posix(), "fields": asdict(config), "versions": versions}
+    content = {"experiment": record_of(experiment), "fields": asdict(config), "versions": versions}
     write_whole(folder / "config.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
@@ -92,11 +115,13 @@ def write_config(folder: Path, experiment: Experiment, config: Hardware) -> None
 def claimed(folder: Path) -> Iterator[None]:
     """Make the folder, and keep other processes from writing there while the context lasts; kill -9 ends that too.
 
-    Raises OSError, one line, if another run holds it or it cannot be written.
+    Raises OSError, one line, if another run holds it, it cannot be written, or what it holds leads elsewhere.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / "lock", "w")
+        if links := sorted(path.name for path in folder.iterdir() if path.is_symlink()):
+            raise OSError(errno.ELOOP, f"{shown(links[0])} there is a link, and a run writes to its own folder only")
+        file = open(folder / "lock", "a")
     except OSError as error:
         raise OSError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
     with file:
@@ -143,11 +168,12 @@ def _lines(path: Path) -> list[bytes]:
 
 
 def _iteration(line: bytes) -> float:
-    """The iteration of a line; infinite for half a line, of a crash."""
+    """The iteration of a line; infinite for half a line, of a crash, and for what this program does not write."""
     try:
-        return json.loads(line)["iteration"] if line.endswith(b"\n") else float("inf")
+        found = parsed_json(line, "the log")["iteration"] if line.endswith(b"\n") else None
     except (ValueError, KeyError, TypeError):
-        return float("inf")
+        found = None
+    return found if type(found) is int else math.inf
 
 
 def grid(x: Tensor, columns: int) -> Tensor:

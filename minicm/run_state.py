@@ -4,6 +4,7 @@ from pathlib import Path
 
 from .averages import PowerEMA
 from .checkpoints import load_checkpoint, save_checkpoint, save_weights
+from .checks import shown
 from .experiment import Training
 from .training import Record
 
@@ -29,11 +30,24 @@ class RunState:
 
         Raises ValueError, one line, for one that is damaged or does not fit; it is left as it is.
         """
-        file = self.folder / "checkpoint.pt"
+        file, before = self.folder / "checkpoint.pt", self._settings()
+        if not file.exists():
+            return 0
         try:
-            return load_checkpoint(file, **self._parts()) if file.exists() else 0
+            start = load_checkpoint(file, **self._parts())
+            if start > self.training.iterations:
+                raise ValueError(f"expected {file} within {self.training.iterations} iterations, got {shown(start)}")
+            if changed := [name for name, value in before if value != dict(self._settings())[name]]:
+                raise ValueError(f"expected the optimiser's {changed[0]} in {file} as the experiment sets it")
         except ValueError as error:
             raise ValueError(f"{error}; delete this file to begin anew") from error
+        return start
+
+    def _settings(self) -> list[tuple[str, object]]:
+        """What an experiment fixes for the whole run, group by group."""
+        scheduled = {"params"} if self.training.lr is None else {"params", "lr"}
+        groups = enumerate(self.training.optimizer.param_groups)
+        return [(f"{key} of group {k}", group[key]) for k, group in groups for key in group if key not in scheduled]
 
     def save(self, done: int) -> None:
         """Write the averaged weights after `done` iterations, and the checkpoint.

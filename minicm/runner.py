@@ -17,12 +17,12 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
-from .checks import check_between, check_count
+from .checks import check_between, check_count, shown
 from .command import Parser
 from .distributed import Processes, joined, lost_worker
 from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
 from .hardware import Hardware, fast
-from .run_folder import Log, agree, claimed, grid, load_run, save_picture, write_config
+from .run_folder import Log, agree, claimed, grid, load_run, other_torch, save_picture, write_config
 from .run_state import RunState
 from .seeds import fold
 from .training import Batch, Record, fit, part_seed
@@ -107,6 +107,9 @@ def run(experiment: Experiment, config: Hardware, pace: Pace, processes: Process
         state = RunState(experiment.build(config), folder)
         start = state.load()
         if processes.first:
+            if before := other_torch(folder):
+                told = f"PyTorch {shown(before)}, this is {torch.__version__}"
+                _say(processes, f"{folder} was trained with {told}: it goes on, but not with the same bits")
             write_config(folder, experiment, config)
         with _listening() as signals:
             loop = _Loop(state, experiment.pictures(config), config, pace, processes, signals)

@@ -1,7 +1,6 @@
 """A trained model of pictures, and how to draw with it in so many steps; what sample, evaluate and edit begin with."""
 
 import argparse
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,17 +8,20 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ..checkpoints import load_weights
+from ..checkpoints import metadata_of
+from ..checks import check_count, parsed_json
 from ..command import Parser
-from ..experiment import Pictures, load_experiment
+from ..experiment import Experiment, Pictures
 from ..hardware import Hardware, placed
-from ..run_folder import load_run, run_experiment
+from ..recorded import made_by, trained_model
+from ..run_folder import run_experiment
 from ..rungs import PATH, few_steps, solved
 from ..seeds import fold
 
 __all__ = ["Drawing", "add_common", "consistent", "level_times", "loaded", "positive"]
 
 _BATCH = 256  # pictures at once
+_MOST = 10_000  # evaluations that a file may ask for
 _LOWEST = 0.1  # noise-to-signal ratio of the last of many steps
 
 Draw = Callable[[nn.Module, int, torch.Generator], Tensor]
@@ -41,8 +43,14 @@ class Drawing:
 
     @property
     def usual_steps(self) -> int:
-        """1 for a consistency model; for a diffusion model the evaluations of its experiment."""
-        return 1 if consistent(self.config) else self.config.evaluations
+        """1 for a consistency model; for a diffusion model the evaluations of its experiment.
+
+        Raises ValueError if those are not from 2 to 10,000.
+        """
+        if consistent(self.config):
+            return 1
+        check_count("evaluations", self.config.evaluations, 2, _MOST)
+        return self.config.evaluations
 
     def labels(self, number: int, asked: list[int]) -> Tensor | None:
         """Labels (number,): those asked for, or all, over and over; None for a model without labels.
@@ -107,51 +115,51 @@ def level_times(steps: int, middle: float) -> list[float]:
     return [PATH.t_max, *PATH.time_at(ratios).tolist()]
 
 
-def loaded(source: str, device: str) -> Drawing:
-    """The model of a run's folder, of a file in it, or of a stored file that names its experiment.
+def loaded(source: str, device: str, experiment: str | None = None) -> Drawing:
+    """The model of a run's folder, of a file in it, or of a stored file that says which experiment made it.
 
+    experiment: the file that made it, which is executed; needed unless it is one of the project's.
     Raises OSError or ValueError, one line, for anything else, and for a device that this computer lacks.
     """
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"expected a run's folder or a file of weights, found no {path}")
-    lone = path.suffix == ".safetensors" and not (path.parent / "config.json").exists()
-    if lone:
-        config, model, pictures = _stored(path)
+    if path.suffix == ".safetensors" and not (path.parent / "config.json").exists():
+        made, config = _stored(path, experiment)
+        weights = path
     else:
         folder = path if path.is_dir() else path.parent
-        weights = path.stem if path.suffix == ".safetensors" else "ema10"
-        experiment, _ = run_experiment(folder)
-        config, model = load_run(folder, weights)
-        pictures = experiment.pictures(config)
+        made, config = run_experiment(folder, experiment)
+        weights = path if path.suffix == ".safetensors" else folder / "ema10.safetensors"
+    model = trained_model(made, config, weights)
     config = replace(config, device=device)
-    return Drawing(placed(model, config).eval(), pictures, config, source)
+    return Drawing(placed(model, config).eval(), made.pictures(config), config, source)
 
 
-def _stored(path: Path) -> tuple[Hardware, nn.Module, Pictures]:
-    """From the file's own metadata: the experiment, and the fields of its configuration as JSON."""
-    from safetensors import SafetensorError, safe_open
+def _stored(path: Path, experiment: str | None) -> tuple[Experiment, Hardware]:
+    """What made a file that lies alone: its metadata name the experiment and hold the fields as JSON.
 
-    try:
-        with safe_open(path, framework="pt") as file:
-            note = file.metadata() or {}
-    except SafetensorError as error:
-        raise ValueError(f"expected weights in safetensors format in {path}, got {error}") from None
-    if "experiment" not in note or "fields" not in note:
-        raise ValueError(f"expected {path} in the folder of its run, or with its experiment inside; found neither")
-    name = Path(note["experiment"])
-    beside = path.resolve().parent.parent / name  # the repository's folder, wherever the command is given
-    experiment = load_experiment(name if name.is_file() else beside)
-    config = experiment.config_from(json.loads(note["fields"]))
-    model = experiment.new_model(config)
-    load_weights(model, path)
-    return config, model.eval().requires_grad_(False), experiment.pictures(config)
+    Without fields it is the default configuration of the experiment that was typed.
+    """
+    note = metadata_of(path)
+    if experiment is None and not {"experiment", "fields"} <= note.keys():
+        raise ValueError(
+            f"expected {path} in the folder of its run, or with its experiment inside, or --experiment FILE; found none"
+        )
+    made = made_by(note.get("experiment"), experiment, path)
+    fields = parsed_json(note.get("fields", "{}"), f"the fields of {path}")
+    if not isinstance(fields, dict):
+        raise ValueError(f"expected the fields of a configuration in {path}, got a {type(fields).__name__}")
+    return made, made.config_from(fields)
 
 
 def add_common(parser: Parser, *, number: int | None, how_many: str) -> None:
-    """Add what all three commands take: the model, --number, whose help is `how_many`, --seed and --device."""
+    """Add what all three commands take: RUN, --experiment, --number, whose help is `how_many`, --seed and --device."""
     parser.add_argument(
         "source", metavar="RUN", help="a run's folder, or a file of weights such as RUN/ema05.safetensors"
+    )
+    parser.add_argument(
+        "--experiment", metavar="FILE", help="that made it, which is executed; not needed for the project's own"
     )
     parser.add_argument("--number", type=positive, default=number, metavar="N", help=how_many)
     parser.add_argument("--seed", type=int, default=0, help="of the noise (0)")

@@ -36,7 +36,7 @@ def main(argv: list[str]) -> None:
     if target.suffix != ".png":
         raise ValueError(f"expected --out NAME.png, got {target}")
     check_target(target)
-    drawing = loaded(options.source, options.device)
+    drawing = loaded(options.source, options.device, options.experiment)
     if not consistent(drawing.config):
         raise ValueError(f"expected a consistency model, {options.source} is a diffusion model")
     with torch.no_grad():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from ..checks import parsed_json
 from ..command import Parser
 from ..data.cifar10 import cifar10_test, cifar10_train, pooled, to_pixels
 from ..data.digits import digit_halves
@@ -30,8 +31,8 @@ def main(argv: list[str]) -> None:
     """
     options = _options(argv)
     if options.json:
-        check_target(Path(options.json))
-    drawing = loaded(options.source, options.device)
+        _check_table(Path(options.json))
+    drawing = loaded(options.source, options.device, options.experiment)
     steps = options.steps or ([1, 2] if consistent(drawing.config) else [drawing.usual_steps])
     rows = _measured(drawing, steps, options)
     for line in _table(rows):
@@ -40,6 +41,19 @@ def main(argv: list[str]) -> None:
         content = {"source": options.source, "seed": options.seed, "torch": torch.__version__, "rows": rows}
         written(json.dumps(content, indent=1) + "\n", Path(options.json))
         print(f"wrote {options.json}")
+
+
+def _check_table(target: Path) -> None:
+    """Raise OSError or ValueError, one line, unless a table can be written there without losing another file."""
+    check_target(target)
+    if target.is_dir():
+        raise ValueError(f"expected a file, {target} is a folder: choose another --json")
+    try:
+        old = parsed_json(target.read_bytes(), target) if target.exists() else {"source": "", "rows": []}
+    except ValueError:
+        old = None
+    if not (isinstance(old, dict) and {"source", "rows"} <= old.keys()):
+        raise ValueError(f"expected a new file or a table of minicm evaluate, {target} is another file: it is kept")
 
 
 def _options(argv: list[str]) -> argparse.Namespace:

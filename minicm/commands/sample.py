@@ -15,7 +15,7 @@ def main(argv: list[str]) -> None:
     options = _options(argv)
     target = Path(options.out)
     check_target(target)
-    drawing = loaded(options.source, options.device)
+    drawing = loaded(options.source, options.device, options.experiment)
     steps = options.steps or drawing.usual_steps
     across = len(options.labels) or drawing.pictures.classes or 8  # a column for each label
     across = across if 1 < across <= 16 else 8

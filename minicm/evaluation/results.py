@@ -3,11 +3,12 @@
 A row is a dict with at least method, data, seed and evaluations, and its numbers, such as ed_over_floor and c2st.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
+
+from ..checks import parsed_json
 
 __all__ = ["EVALUATIONS", "arena_rows", "over_seeds", "results_table"]
 
@@ -26,10 +27,7 @@ def arena_rows(path: str | Path) -> list[Row]:
     path = Path(path)
     if not path.exists():
         return []
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-    except json.JSONDecodeError as error:
-        raise ValueError(f"expected JSON in {path.name}, got {error}") from None
+    stored = parsed_json(path.read_bytes(), path.name)
     rows = stored.get("rows") if isinstance(stored, dict) else None
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise ValueError(f'expected {{"rows": [...]}} with a dict for each row in {path.name}')
