@@ -76,7 +76,7 @@ def metadata_of(path: str | os.PathLike) -> dict[str, str]:
 
 
 def check_weights(model: nn.Module, path: str | os.PathLike) -> None:
-    """Nothing, if the file's tensors have the names and shapes of the model's; none is read.  Raises as `load_weights`."""
+    """Compare names and shapes of the file's tensors with the model's; none is read.  Raises as `load_weights`."""
     with _opened(path) as file:
         shapes = {name: file.get_slice(name).get_shape() for name in file.keys()}  # noqa: SIM118
     found = {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
@@ -214,8 +214,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise ValueError(f"expected a checkpoint of minicm in {path}, got another file of torch.save")
     if state["format"] != _FORMAT:
         raise ValueError(f"expected the format '{_FORMAT}' in {path}, got {shown(state['format'])}")
-    if not 0 <= state["iteration"] < _MOST:
-        raise ValueError(f"expected an iteration from 0 to {_MOST} in {path}, got {shown(state['iteration'])}")
+    if not -1 <= state["iteration"] < _MOST:
+        raise ValueError(f"expected an iteration from -1 to {_MOST} in {path}, got {shown(state['iteration'])}")
     return state
 
 

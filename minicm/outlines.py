@@ -94,9 +94,9 @@ def _check_kept(kept: dict, optimizer: torch.optim.Optimizer, what: str) -> None
             raise ValueError(f"{what} does not fit: expected a dict for each of {count} parameters")
         if after is not None:
             check_fit(state, after.get(number, {}), f"what is kept for parameter {number} of {what}")
-        for value in state.values():
-            if isinstance(value, Tensor) and value.ndim == 0 and not 0 <= float(value) < math.inf:
-                raise ValueError(f"{what} does not fit: expected counts >= 0, got {float(value)}")
+        done = state.get("step", 0)  # updates
+        if isinstance(done, Tensor | float | int) and not 0 <= float(done) < math.inf:
+            raise ValueError(f"{what} does not fit: expected a number of updates, got {float(done)}")
 
 
 def _kept_after_an_update(optimizer: torch.optim.Optimizer) -> dict[int, dict] | None:

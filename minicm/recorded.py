@@ -43,9 +43,10 @@ def made_by(record: object, typed: str | os.PathLike | None, source: object) -> 
     own = own_experiments()
     known = own | {f"experiments/{name}.py": path for name, path in own.items()}
     if not isinstance(record, str) or record not in known:
+        said = f"{record[:200]!r}" if isinstance(record, str) else shown(record)
         raise ValueError(
-            f"{source} says that {shown(record)} made it, which is no experiment of the project: if you trust the file "
-            "that made it, give that with --experiment FILE, and it will be executed"
+            f"expected {source} to name an experiment of the project ({', '.join(own) or 'here is none'}), got {said}: "
+            "if you trust the file that made it, give that with --experiment FILE, and it will be executed"
         )
     return load_experiment(known[record])
 

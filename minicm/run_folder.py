@@ -82,13 +82,14 @@ def _config(folder: Path) -> dict | None:
 
 
 def other_torch(folder: Path) -> str | None:
-    """The version of PyTorch that the folder's checkpoint was made with, if it is not this one."""
+    """What to say of a checkpoint that another version of PyTorch made, if one did.  Raises ValueError as `agree`."""
     content = _config(folder)
     if content is None or not (folder / "checkpoint.pt").exists():
         return None
-    versions = content.get("versions")
+    versions, now = content.get("versions"), version("torch")
     before = versions.get("torch") if isinstance(versions, dict) else None
-    return None if before == version("torch") else before if isinstance(before, str) else "unknown"
+    other = f"{folder} was trained with PyTorch {shown(before)}, this is {now}: it goes on, but not bit for bit"
+    return None if before == now else other
 
 
 def agree(folder: Path, experiment: Experiment, config: Hardware) -> None:
@@ -97,7 +98,7 @@ def agree(folder: Path, experiment: Experiment, config: Hardware) -> None:
     if old is None or not (folder / "checkpoint.pt").exists():
         return
     if PurePath(old["experiment"]).stem != experiment.name:
-        raise ValueError(f"{folder} holds a run of {shown(old['experiment'])}: choose another folder with --out")
+        raise ValueError(f"{folder} holds a run of {old['experiment'][:200]}: choose another folder with --out")
     before, now = old["fields"], asdict(config)
     if changed := [name for name in now.keys() | before.keys() if now.get(name) != before.get(name)]:
         told = ", ".join(f"{name} {shown(before.get(name))}, not {shown(now.get(name))}" for name in sorted(changed))
@@ -170,8 +171,8 @@ def _lines(path: Path) -> list[bytes]:
 def _iteration(line: bytes) -> float:
     """The iteration of a line; infinite for half a line, of a crash, and for what this program does not write."""
     try:
-        found = parsed_json(line, "the log")["iteration"] if line.endswith(b"\n") else None
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(line)["iteration"] if line.endswith(b"\n") else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         found = None
     return found if type(found) is int else math.inf
 

@@ -17,7 +17,7 @@ from types import FrameType
 import torch
 from tqdm import tqdm
 
-from .checks import check_between, check_count, shown
+from .checks import check_between, check_count
 from .command import Parser
 from .distributed import Processes, joined, lost_worker
 from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
@@ -100,16 +100,13 @@ def run(experiment: Experiment, config: Hardware, pace: Pace, processes: Process
     Raises ValueError for a folder of another configuration, OSError for one that cannot be written or that another run
     writes to, FloatingPointError at a loss that is not finite, ConnectionError when another process is lost.
     """
-    processes = processes or Processes()
-    folder = Path(pace.out)
+    processes, folder = processes or Processes(), Path(pace.out)
     with claimed(folder) if processes.first else nullcontext():
         agree(folder, experiment, config)
         state = RunState(experiment.build(config), folder)
         start = state.load()
         if processes.first:
-            if before := other_torch(folder):
-                told = f"PyTorch {shown(before)}, this is {torch.__version__}"
-                _say(processes, f"{folder} was trained with {told}: it goes on, but not with the same bits")
+            _say(processes, other_torch(folder))
             write_config(folder, experiment, config)
         with _listening() as signals:
             loop = _Loop(state, experiment.pictures(config), config, pace, processes, signals)
@@ -298,6 +295,6 @@ def _listening() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _say(processes: Processes, text: str) -> None:
-    if processes.first:
+def _say(processes: Processes, text: str | None) -> None:
+    if text and processes.first:
         print(f"minicm: {text}", file=sys.stderr)

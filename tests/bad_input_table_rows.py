@@ -122,7 +122,7 @@ GROUPS = {  # whole modules that the fuzz leaves out, and why
     **dict.fromkeys(
         ["demo.", "doctor.", "command.", "commands.", "runner."], "the command line, fuzzed by its options"
     ),
-    **dict.fromkeys(["run_folder.", "run_state.", "checkpoints."], FILES),
+    **dict.fromkeys(["run_folder.", "run_state.", "checkpoints.", "outlines.", "recorded."], FILES),
     **dict.fromkeys(["experiment.", "hardware.", "distributed."], "files, devices and processes: tests of their own"),
 }
 

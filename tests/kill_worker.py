@@ -45,7 +45,7 @@ def loaded(argv, folder):
     """The iteration to go on with; raises unless the checkpoint is whole and fits, and the averages as well."""
     experiment, config, _ = _options(argv[1:])
     for name in ("ema05", "ema10"):
-        assert not (folder / f"{name}.safetensors").exists() or load_run(folder, name)
+        assert not (folder / f"{name}.safetensors").exists() or load_run(folder, name, experiment.path)
     return RunState(experiment.build(config), folder).load()
 
 

@@ -274,7 +274,7 @@ def test_what_evaluate_refuses(digits, colours, tmp_path, monkeypatch, capsys):
     assert "cifar10_classifier.py" in refused(capsys, "evaluate", colours, "--number", "4")
     assert "such as 1,2" in refused(capsys, "evaluate", digits, "--steps", "one")
     tiny = trained(tmp_path / "tiny", "../tests/tiny_experiment")
-    assert "`middle`" in refused(capsys, "evaluate", tiny)
+    assert "`middle`" in refused(capsys, "evaluate", tiny, "--experiment", "tests/tiny_experiment.py")
 
 
 # edit

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from faults import content, said, train
+from faults import TINY, content, said, train
 
 from minicm import checkpoints
 
@@ -124,7 +124,7 @@ def test_what_else_a_run_reads_is_refused_in_one_line(tmp_path, whole, name):
     from minicm.runner import load_run
 
     with pytest.raises(ValueError, match=f"^expected [^\n]*{re.escape(str(out))}[^\n]*$"):
-        load_run(out)
+        load_run(out, experiment=TINY)
 
 
 # --- the table

@@ -5,7 +5,7 @@ import os
 
 import pytest
 import torch
-from faults import content, in_child, read_only, said, small_disk, train
+from faults import TINY, content, in_child, read_only, said, small_disk, train
 
 from minicm import checkpoints
 from minicm.commands.writing import write_folder, write_grid, write_npz, written
@@ -104,7 +104,7 @@ def test_a_disk_that_cannot_be_written(tmp_path):
 
     def act():
         read_only(tmp_path)
-        assert load_run(out)[0].iterations == 7
+        assert load_run(out, experiment=TINY)[0].iterations == 7
         for place in (out, tmp_path / "new"):
             code, line = said(lambda place=place: train(place, *OPTIONS))
             assert code == 2 and f"cannot write to {place}" in line and "--out" in line

@@ -83,7 +83,7 @@ def test_a_run_leaves_what_it_promises(whole):
         "checkpoint.pt", "config.json", *FILES, "lock", "log.jsonl", "samples",
     ]  # fmt: skip
     assert [p.name for p in (whole / "samples").iterdir()] == ["00000020.png"]
-    config, model = load_run(whole)
+    config, model = load_run(whole, experiment=TINY)
     assert config.iterations == 20 and not model.training
     saved = load_file(whole / "ema10.safetensors")
     assert all(torch.equal(saved[k], v) for k, v in model.state_dict().items())
@@ -270,5 +270,5 @@ def test_folders_that_are_no_run(tmp_path, whole):
     content = json.loads((whole / "config.json").read_text())
     content["fields"]["foreign"] = 1
     (tmp_path / "config.json").write_text(json.dumps(content))
-    with pytest.raises(ValueError, match="no field foreign"):
-        load_run(tmp_path)
+    with pytest.raises(ValueError, match="no field 'foreign'"):
+        load_run(tmp_path, experiment=TINY)
