@@ -60,8 +60,12 @@ def unpacked(folder, files):
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
-    """Files of N records, and a data folder that is not the user's."""
+    """Files of N records with their checksums, and a data folder that is not the user's."""
     monkeypatch.setattr(cifar10, "RECORDS", N)
+    monkeypatch.setattr(
+        cifar10, "SHA256", {name: hashlib.sha256(data).hexdigest() for name, data in contents().items()}
+    )
+    monkeypatch.delenv("MINICM_UNVERIFIED", raising=False)
     monkeypatch.setenv("MINICM_DATA", str(tmp_path / "data"))
     return tmp_path / "data"
 
@@ -239,7 +243,12 @@ def test_an_archive_with_the_right_checksum_and_the_wrong_content(small, served,
             lambda folder: (folder / FILES[0]).write_bytes(record(0)),
             "expected 9219 bytes in .*data_batch_1.bin, got 3073",
         ),
-        (lambda folder: (folder / FILES[1]).write_bytes(b"\x0a" * 9219), "expected labels from 0 to 9 .*got 10"),
+        (
+            lambda folder: (folder / FILES[1]).write_bytes(b"\x0a" * 9219),
+            "expected CIFAR-10 in .*data_batch_2.bin, got",
+        ),
+        (lambda folder: swapped(folder / FILES[0], folder / FILES[4]), "expected CIFAR-10 in .*data_batch_1.bin, got"),
+        (lambda folder: one_bit(folder / FILES[3]), "expected CIFAR-10 in .*data_batch_4.bin, got another checksum"),
     ],
 )
 def test_files_that_are_not_whole(small, change, what):
@@ -247,6 +256,29 @@ def test_files_that_are_not_whole(small, change, what):
     change(small / FOLDER)
     with pytest.raises(ValueError, match=f"^{what}[^\n]*delete [^\n]*{FOLDER}, [^\n]*$"):
         cifar10_train()
+
+
+def swapped(a, b):
+    first, second = a.read_bytes(), b.read_bytes()
+    a.write_bytes(second)
+    b.write_bytes(first)
+
+
+def one_bit(path):
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+def test_pictures_of_ones_own_are_taken_when_the_user_says_so(small, monkeypatch):
+    unpacked(small, contents())
+    one_bit(small / FOLDER / FILES[0])
+    monkeypatch.setenv("MINICM_UNVERIFIED", "yes")
+    assert "set MINICM_UNVERIFIED=1" in one_line(ValueError)
+    monkeypatch.setenv("MINICM_UNVERIFIED", "1")
+    assert len(cifar10_train()[0]) == 5 * N
+    (small / FOLDER / FILES[1]).write_bytes(b"\x0a" * 9219)
+    assert "expected labels from 0 to 9" in one_line(ValueError)
 
 
 def test_a_folder_that_cannot_be_made(small, served):

@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save_file
 
 from minicm.__main__ import main
 from minicm.checks import parsed_json
+from minicm.outlines import check_fit, check_optimizer_fit
 from minicm.recorded import FOLDER, made_by, own_experiments
 from minicm.runner import load_run
 
@@ -442,6 +443,32 @@ def test_another_version_of_torch_is_said_and_the_run_goes_on(mine, versions):
     with redirect_stderr(io.StringIO()) as stream:
         assert train(mine, *ONE_STEP) == 0
     assert "bit for bit" not in stream.getvalue()
+
+
+# What a state must look like
+
+
+OPTIMIZERS = [torch.optim.Adam, torch.optim.AdamW, torch.optim.RAdam, torch.optim.SGD, torch.optim.Adafactor]
+
+
+@pytest.mark.parametrize("kind", OPTIMIZERS, ids=lambda kind: kind.__name__)
+def test_an_optimiser_fits_its_own_state_before_and_after_updates(kind):
+    model = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 1))
+    optimizer = kind(model.parameters(), lr=0.1)
+    check_optimizer_fit(optimizer.state_dict(), optimizer, "it")
+    model[1](torch.ones(1, 3)).sum().backward()  # the first layer has no gradient, and so no moments
+    optimizer.step()
+    weights = [p.clone() for p in model.parameters()]
+    check_optimizer_fit(optimizer.state_dict(), kind(model.parameters(), lr=0.1), "it")
+    assert all(torch.equal(a, b) for a, b in zip(weights, model.parameters()))
+
+
+def test_an_outline_is_a_shape_or_a_word():
+    found = {"a": [torch.zeros(2), {"b": 1, "c": "x"}], "d": None}
+    check_fit(found, {"a": (torch.ones(2), {"b": 2.5, "c": "y"}), "d": None}, "it")
+    for change, text in (({"d": 1}, "expected d a NoneType, got a number"), ({"e": 1}, "unexpected e")):
+        with pytest.raises(ValueError, match=text):
+            check_fit(found | change, found, "it")
 
 
 # What is written over

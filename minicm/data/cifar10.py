@@ -3,6 +3,7 @@
 x = value/127.5 − 1, for which σ_d = ½ fits.  Pictures stay uint8, on the device, until a batch is drawn from them.
 """
 
+import hashlib
 import os
 import shutil
 import tarfile
@@ -34,7 +35,16 @@ CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "hors
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE, MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"
 FOLDER = "cifar-10-batches-bin"
-TRAIN, TEST = tuple(f"data_batch_{k}.bin" for k in range(1, 6)), ("test_batch.bin",)
+SHA256 = {  # of the files in it, as published with other readers of the same archive
+    "data_batch_1.bin": "cee916563c9f80d84e3cc88e17fdc0941787f1244f00a67874d45b261883ada5",
+    "data_batch_2.bin": "a591ca11fa1708a91ee40f54b3da4784ccd871ecf2137de63f51ada8b3fa57ed",
+    "data_batch_3.bin": "bbe8596564c0f86427f876058170b84dac6670ddf06d79402899d93ceea26f67",
+    "data_batch_4.bin": "014e562d6e23c72197cc727519169a60359f5eccd8945ad5a09d710285ff4e48",
+    "data_batch_5.bin": "755304fc0b379caeae8c14f0dac912fbc7d6cd469eb67a1029a08a39453a9add",
+    "test_batch.bin": "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b",
+}
+TRAIN, TEST = tuple(SHA256)[:5], tuple(SHA256)[5:]
+UNVERIFIED = "MINICM_UNVERIFIED"  # the variable with which a user takes pictures as they are
 RECORDS, RECORD = 10_000, 1 + 3 * 32 * 32  # records of a file, bytes of a record: label, red, green, blue
 
 
@@ -47,8 +57,9 @@ def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def cifar10_train() -> tuple[Tensor, Tensor]:
     """The training pictures, (50000, 3, 32, 32), uint8, and their labels, (50000,), indices into CLASSES.
 
-    The first call downloads 170 MB, unless $MINICM_DATA holds cifar-10-batches-bin/.
-    Raises OSError, one line, when that fails, and ValueError for files that are not whole.
+    The first call downloads 170 MB, unless $MINICM_DATA holds cifar-10-batches-bin/.  Every call compares checksums;
+    $MINICM_UNVERIFIED=1 takes pictures of one's own in that layout.
+    Raises OSError, one line, when that fails, and ValueError for files that are not whole or were changed.
     Source: Krizhevsky 2009, Learning multiple layers of features from tiny images.
     """
     return _read(TRAIN)
@@ -137,12 +148,16 @@ def _read(names: tuple[str, ...]) -> tuple[Tensor, Tensor]:
 
 
 def _records(path: Path) -> Tensor:
-    """The records of a file, (RECORDS, RECORD), uint8."""
+    """The records of a file, (RECORDS, RECORD), uint8, after its checksum is found right."""
     size = path.stat().st_size if path.is_file() else None
     if size != RECORDS * RECORD:
         got = "no such file" if size is None else f"{size}"
         raise ValueError(f"expected {RECORDS * RECORD} bytes in {path}, got {got}: {_mend(path)}")
-    records = torch.frombuffer(bytearray(path.read_bytes()), dtype=torch.uint8).view(-1, RECORD)
+    data = bytearray(path.read_bytes())
+    if os.environ.get(UNVERIFIED) != "1" and hashlib.sha256(data).hexdigest() != SHA256[path.name]:
+        own = f"or set {UNVERIFIED}=1 if these pictures are your own"
+        raise ValueError(f"expected CIFAR-10 in {path}, got another checksum: {_mend(path)}; {own}")
+    records = torch.frombuffer(data, dtype=torch.uint8).view(-1, RECORD)
     if (worst := records[:, 0].max().item()) >= len(CLASSES):
         raise ValueError(f"expected labels from 0 to {len(CLASSES) - 1} in {path}, got {worst}: {_mend(path)}")
     return records
