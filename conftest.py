@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parent
 pytest_plugins = ["tutorials.compare"]
-# Sources of assignments have no outputs to compare with: tests/test_assignments*.py runs them.
+# Sources of assignments have no outputs to compare with: tests/classroom/test_assignments*.py runs them.
 collect_ignore_glob = ["tutorials/assignments/*", "*.ipynb_checkpoints*"]
 
 

@@ -4,7 +4,7 @@
 
 A method that needs a diffusion model (a teacher, or weights to start from) pays for it out of the same budget, and so
 does one that needs pairs.  All methods of one data set and seed start from the same one, so that they differ in what
-they make of it.  The settings are those of minicm.recipes and minicm.contenders, the same for every data set.  Only
+they make of it.  The settings are those of minicm.lab.recipes, the same for every data set.  Only
 measuring is free.  Other libraries (benchmarks/peers/requirements_flows.txt) run beside ours where they can be
 imported.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
 Methods of your own, from a notebook: compare.py.
@@ -27,12 +27,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.failures import failure  # noqa: E402
 from benchmarks.peers.flows import by_euler, peers  # noqa: E402
 from benchmarks.report import json_file, machine, names, positive, print_table, seeds, write_json  # noqa: E402
-from minicm import contenders as c  # noqa: E402
-from minicm.command import Parser, report  # noqa: E402
 from minicm.data import TOYS, eight_gaussians, eight_gaussians_mixture, toy  # noqa: E402
 from minicm.evaluation import Yardstick  # noqa: E402
-from minicm.evaluation.results import arena_rows  # noqa: E402
-from minicm.recipes import (  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
+from minicm.lab.recipes import rivals as c  # noqa: E402
+from minicm.lab.recipes.plane import (  # noqa: E402
     PATH,
     Chain,
     Run,
@@ -45,6 +44,7 @@ from minicm.recipes import (  # noqa: E402
     sct_run,
     seconds_per_update,
 )
+from minicm.lab.results import arena_rows  # noqa: E402
 from minicm.shapes import Sampler  # noqa: E402
 
 TEACHER_SHARE = 0.35  # of the budget, for methods that start from a diffusion model

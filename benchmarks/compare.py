@@ -22,7 +22,7 @@ from benchmarks.arena import METHODS, Method, Row, new_rows, scratch, student, w
 from benchmarks.report import machine  # noqa: E402
 from benchmarks.tables import NAMES, RESULTS  # noqa: E402
 from minicm.data import toy  # noqa: E402
-from minicm.evaluation.results import arena_rows, over_seeds, results_table  # noqa: E402
+from minicm.lab.results import arena_rows, over_seeds, results_table  # noqa: E402
 
 __all__ = ["METHODS", "compare", "scratch", "student", "with_pairs"]
 
@@ -38,7 +38,7 @@ def compare(
 ) -> list[Row]:
     """The rows of the methods, one for each data set, seed and number of evaluations, with the columns of `arena.py`.
 
-    methods: name -> `student(run)` where run(sampler, teacher, updates, seed) is a `minicm.recipes.Run` that starts
+    methods: name -> `student(run)` where run(sampler, teacher, updates, seed) is a `Run` of minicm.lab that starts
     from a diffusion model, `scratch(run)` for run(sampler, updates, seed), or one of METHODS.
     data: names as in the arena.  seconds: of one core for everything of one run.
     Prints a line for each run, then a table for each data set with the stored rows, best first.

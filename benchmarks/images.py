@@ -24,12 +24,12 @@ from torch.utils.flop_counter import FlopCounterMode
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.report import count, json_file, machine, names, print_table, write_json  # noqa: E402
-from minicm.command import Parser, report  # noqa: E402
-from minicm.hardware import Hardware, chosen_device, fast, placed  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
+from minicm.lab.hardware import Hardware, chosen_device, fast, placed  # noqa: E402
+from minicm.lab.recipes.pictures import PATH, cifar10_model  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, ect, normalised  # noqa: E402
 from minicm.nets import cifar10_unet, digits_unet, edm_unet  # noqa: E402
 from minicm.precond import Preconditioned, TrigFlowScaling  # noqa: E402
-from minicm.rungs import PATH, cifar10_model  # noqa: E402
 from minicm.shapes import Loss  # noqa: E402
 from minicm.times import log_normal  # noqa: E402
 

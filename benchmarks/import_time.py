@@ -13,7 +13,7 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.report import count, json_file, write_json  # noqa: E402
-from minicm.command import Parser, report  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
 
 MODULES = ("torch", "minicm")
 LIMIT = 1.1  # what we claim: CPU time of `import minicm` over that of `import torch`

@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import NUMBERS, chosen, run  # noqa: E402
-from minicm.command import report  # noqa: E402
+from minicm.lab.command import report  # noqa: E402
 
 CONSISTENCY = ["scd", "cd", "sct", "ict", "ect"]
 

@@ -25,16 +25,18 @@ from benchmarks.mixtures import MIXTURES, mixture, overall_std, usual_distance  
 from benchmarks.peers import Contender, Tolerant, libraries, published  # noqa: E402
 from benchmarks.report import count, counts, json_file, machine, print_table  # noqa: E402
 from benchmarks.verdicts import OURS, OWN_GRID, Row, claimed, seen, verdicts  # noqa: E402
-from minicm.adaptive import adaptive  # noqa: E402
 from minicm.checkpoints import write_whole  # noqa: E402
-from minicm.command import Parser, report  # noqa: E402
 from minicm.evaluation import CountCalls  # noqa: E402
-from minicm.multistep import adams_bashforth, dpm_solver_2m, exponential_adams  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
 from minicm.oracles import GaussianMixture  # noqa: E402
 from minicm.paths import VE  # noqa: E402
 from minicm.shapes import Denoiser, Step  # noqa: E402
 from minicm.solvers import (  # noqa: E402
+    adams_bashforth,
+    adaptive,  # noqa: E402
+    dpm_solver_2m,
     euler_step,
+    exponential_adams,
     heun_step,
     in_log_nsr,
     integrate,

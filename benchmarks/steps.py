@@ -27,13 +27,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import METHODS  # noqa: E402
 from benchmarks.report import count, counts, json_file, machine, print_table, write_json  # noqa: E402
-from minicm.command import Parser, report  # noqa: E402
-from minicm.contenders import direct_run, dmd_run, teacher_pairs  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
+from minicm.lab.recipes.pictures import digits_model  # noqa: E402
+from minicm.lab.recipes.plane import PATH, Chain, new_model  # noqa: E402
+from minicm.lab.recipes.rivals import direct_run, dmd_run, teacher_pairs  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised  # noqa: E402
 from minicm.precond import Preconditioned  # noqa: E402
-from minicm.recipes import PATH, Chain, new_model  # noqa: E402
-from minicm.rungs import digits_model  # noqa: E402
 from minicm.shapes import Loss, Sampler  # noqa: E402
 from minicm.solvers import ddim_step  # noqa: E402
 from minicm.times import log_normal  # noqa: E402

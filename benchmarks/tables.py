@@ -2,7 +2,7 @@
 
     python benchmarks/tables.py
 
-Each stands between two marks, <!-- NAME --> and <!-- /NAME -->; tests/test_benchmark_tables.py fails when the text
+Each stands between two marks, <!-- NAME --> and <!-- /NAME -->; tests/lab/test_benchmark_tables.py fails when the text
 there is not what the files in benchmarks/results give.
 """
 
@@ -15,8 +15,8 @@ from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from minicm.command import Parser, report  # noqa: E402
-from minicm.evaluation.results import arena_rows, over_seeds  # noqa: E402
+from minicm.lab.command import Parser, report  # noqa: E402
+from minicm.lab.results import arena_rows, over_seeds  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"

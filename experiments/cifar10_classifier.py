@@ -19,7 +19,7 @@ from minicm.checkpoints import save_weights
 from minicm.data.cifar10 import cifar10_test, cifar10_train, pooled
 from minicm.evaluation.cifar10 import CLASSIFIER, Cifar10Classifier, enlarged
 from minicm.evaluation.frechet import Moments, features_of
-from minicm.hardware import Hardware, chosen_device
+from minicm.lab.hardware import Hardware, chosen_device
 
 BATCH, LR, SMOOTHING, SHIFT = 512, 2e-3, 0.1, 2
 NOISE = (0.01, 0.2)  # standard deviations in the second stage, log-uniform, as a share of the range of values

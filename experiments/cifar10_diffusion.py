@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import torch
 
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, chosen_device, placed
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.recipes.pictures import PATH, cifar10_data, cifar10_model, cifar10_pictures, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
-from minicm.rungs import PATH, cifar10_data, cifar10_model, cifar10_pictures, learning_rate, solved
 from minicm.times import log_normal
 
 

@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 import torch
 
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, chosen_device, placed
-from minicm.losses import ect, l2, pseudo_huber
-from minicm.precond import Preconditioned
-from minicm.rungs import (
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.recipes.pictures import (
     MIDDLE,
     PATH,
     cifar10_data,
@@ -24,6 +22,8 @@ from minicm.rungs import (
     learning_rate,
     started_from,
 )
+from minicm.losses import ect, l2, pseudo_huber
+from minicm.precond import Preconditioned
 from minicm.times import log_normal
 
 

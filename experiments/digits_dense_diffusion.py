@@ -7,10 +7,10 @@ It sees one half of the pictures; the other half is there to judge by.
 
 from dataclasses import dataclass, replace
 
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, chosen_device, placed
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.recipes.pictures import DIGITS, dense_digits_model, digits_data, digits_diffusion
 from minicm.precond import Preconditioned
-from minicm.rungs import DIGITS, dense_digits_model, digits_data, digits_diffusion
 
 
 @dataclass(frozen=True)

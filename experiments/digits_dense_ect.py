@@ -17,10 +17,10 @@ those keep some noise.
 
 from dataclasses import dataclass, replace
 
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, chosen_device, placed
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.recipes.pictures import DIGITS, MIDDLE, dense_digits_model, digits_data, digits_ect, started_from
 from minicm.precond import Preconditioned
-from minicm.rungs import DIGITS, MIDDLE, dense_digits_model, digits_data, digits_ect, started_from
 
 
 @dataclass(frozen=True)

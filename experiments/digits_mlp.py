@@ -22,11 +22,11 @@ from tqdm import tqdm
 from minicm.checkpoints import save_weights
 from minicm.data.digits import digit_halves, tinted
 from minicm.evaluation import energy_distance
+from minicm.lab.recipes.plane import Run
 from minicm.losses import VelocityLoss
 from minicm.nets import MLP
 from minicm.paths import TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
-from minicm.recipes import Run
 from minicm.sampling import consistency_sample
 from minicm.shapes import Sampler, like, per_sample
 from minicm.solvers import heun_step, probability_flow, trajectory

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 
 import torch
 
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, chosen_device, fast, placed
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, chosen_device, fast, placed
+from minicm.lab.recipes.pictures import (
+    DIGITS,
+    MIDDLE,
+    PATH,
+    digits_data,
+    digits_model,
+    few_steps,
+    learning_rate,
+    started_from,
+)
 from minicm.losses import SCMLoss, normalised, tangent_warmup
 from minicm.precond import Preconditioned
-from minicm.rungs import DIGITS, MIDDLE, PATH, digits_data, digits_model, few_steps, learning_rate, started_from
 from minicm.times import log_normal
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 
-from minicm.__main__ import main as minicm
 from minicm.checkpoints import save_weights
-from minicm.commands.drawing import Drawing, loaded
 from minicm.evaluation import DigitsQuality, evaluate_digits
-from minicm.runner import load_run
+from minicm.lab.__main__ import main as minicm
+from minicm.lab.commands.drawing import Drawing, loaded
+from minicm.lab.runner import load_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored

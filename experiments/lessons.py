@@ -19,8 +19,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from experiments.rivals import store, stored_teacher  # noqa: E402
 from minicm.data import eight_gaussians, eight_gaussians_mixture  # noqa: E402
+from minicm.lab.recipes.plane import PATH, Run, cd_run, ect_run, ict_run, new_model  # noqa: E402
 from minicm.losses import cd  # noqa: E402
-from minicm.recipes import PATH, Run, cd_run, ect_run, ict_run, new_model  # noqa: E402
 
 
 def exact_cd_run(iterations: int) -> Run:

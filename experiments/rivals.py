@@ -4,7 +4,7 @@
 
 writes data/NAME.safetensors, in half precision, with the command and the measured quality inside.  NAME is one of
 rival_direct, rival_progressive, rival_vsd, rival_dmd and rival_adversarial; the teacher is the stored one of the eight
-Gaussians, and the settings are those of minicm.contenders.
+Gaussians, and the settings are those of minicm.lab.recipes.rivals.
 """
 
 import argparse
@@ -16,12 +16,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from minicm import contenders
 from minicm.checkpoints import load_weights, save_weights
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Quality, Yardstick
-from minicm.losses.distillation import Pairs
-from minicm.recipes import PATH, Chain, Run, new_model
+from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes.plane import PATH, Chain, Run, new_model
+from minicm.rivals import Pairs
 from minicm.sampling import consistency_sample
 from minicm.shapes import Sampler
 

@@ -25,10 +25,10 @@ from benchmarks.report import machine  # noqa: E402
 from minicm.checkpoints import load_weights  # noqa: E402
 from minicm.data import eight_gaussians, eight_gaussians_mixture  # noqa: E402
 from minicm.evaluation import Quality, Yardstick  # noqa: E402
+from minicm.lab.recipes.plane import PATH, Run, new_model, scd_run, sct_run  # noqa: E402
 from minicm.losses import AdaptiveWeight, VelocityLoss, clipped, normalised, unchanged  # noqa: E402
 from minicm.nets import MLP, TimeFeatures  # noqa: E402
 from minicm.precond import Preconditioned, TrigFlowScaling  # noqa: E402
-from minicm.recipes import PATH, Run, new_model, scd_run, sct_run  # noqa: E402
 from minicm.sampling import consistency_sample  # noqa: E402
 from minicm.times import log_normal  # noqa: E402
 

@@ -4,7 +4,7 @@
 
 NAME: successor_ctm, successor_shortcut, successor_meanflow, successor_eulerian, successor_lagrangian or successor_imm;
 by default all.  Writes data/NAME.safetensors in half precision, with the command and the measured quality inside.  The
-losses are those of minicm.contenders; learning rate and average are those of `minicm.recipes.scd_run`, for all.
+losses are those of minicm.lab.recipes.rivals; learning rate and average are those of `scd_run`, for all.
 """
 
 import argparse
@@ -14,13 +14,13 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from minicm import contenders
 from minicm.checkpoints import load_weights, save_weights
-from minicm.contenders import LEVELS, by_jumps
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Yardstick
-from minicm.jumps import FlowMap
-from minicm.recipes import PATH, new_model
+from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes.plane import PATH, new_model
+from minicm.lab.recipes.rivals import LEVELS, by_jumps
+from minicm.rivals import FlowMap
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 ITERATIONS = 1500  # some twenty seconds of one core for each

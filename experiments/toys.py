@@ -15,7 +15,7 @@ from tqdm import tqdm
 from minicm.checkpoints import save_weights
 from minicm.data import eight_gaussians_mixture, toy
 from minicm.evaluation import Quality, Yardstick
-from minicm.recipes import PATH, Run, diffusion_run, scd_run
+from minicm.lab.recipes.plane import PATH, Run, diffusion_run, scd_run
 from minicm.sampling import consistency_sample
 from minicm.solvers import heun_step, integrate, probability_flow
 from minicm.times import karras_grid

@@ -3,7 +3,6 @@
 from . import data
 from .averages import EMA, PowerEMA
 from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
-from .multistep import exponential_adams
 from .nets import MLP, UNet
 from .paths import VE, VP, Linear, Path, TrigFlow
 from .precond import (
@@ -16,8 +15,18 @@ from .precond import (
     model_on,
     transport,
 )
-from .sampling import consistency_sample
-from .solvers import ddim_step, euler_step, heun_step, integrate, midpoint_step, probability_flow, rk4_step, trajectory
+from .sampling.few_steps import consistency_sample
+from .solvers.multistep import exponential_adams
+from .solvers.steps import (
+    ddim_step,
+    euler_step,
+    heun_step,
+    integrate,
+    midpoint_step,
+    probability_flow,
+    rk4_step,
+    trajectory,
+)
 from .times import karras_grid, log_grid, log_normal, scale_grid, uniform, uniform_grid
 from .training import fit
 

@@ -1,44 +1,8 @@
-"""The command line: `python -m minicm COMMAND ...`, or `minicm COMMAND ...` once installed."""
+"""`python -m minicm COMMAND ...`, the same as `minicm COMMAND ...`."""
 
-import argparse
-import importlib
 import sys
 
-from .command import Parser, report
-
-__all__ = ["main"]
-
-# name -> (module with main(argv), what it does).  A module is imported when its command is asked for, not before.
-COMMANDS = {
-    "doctor": ("minicm.doctor", "check this computer and say how to mend what is wrong"),
-    "demo": ("minicm.demo", "train a diffusion teacher and a consistency model on 2D data, and compare them"),
-    "train": ("minicm.runner", "train an experiment of experiments/, or go on with it"),
-    "sample": ("minicm.commands.sample", "draw pictures with a trained model"),
-    "evaluate": ("minicm.commands.evaluate", "measure how good a trained model's pictures are"),
-    "edit": ("minicm.commands.edit", "inpaint, sharpen, colour, denoise or interpolate with a consistency model"),
-}
-
-
-def main(argv: list[str] | None = None) -> int:
-    """The exit code of the command that argv (by default the command line) names."""
-    return report(_dispatch, sys.argv[1:] if argv is None else argv)
-
-
-def _dispatch(argv: list[str]) -> int | None:
-    width = max(map(len, COMMANDS))
-    listing = "\n".join(f"  {name:{width}}  {text}" for name, (_, text) in COMMANDS.items())
-    parser = Parser(
-        prog="minicm",
-        description="Consistency models from first principles.",
-        epilog=f"commands:\n{listing}\n\nminicm COMMAND --help lists a command's options.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("command", choices=COMMANDS, metavar="COMMAND", help="one of those below")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the command's own options")
-    known = parser.parse_args(argv)
-    module, _ = COMMANDS[known.command]
-    return importlib.import_module(module).main(known.arguments)
-
+from .lab.__main__ import main
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from minicm.__main__ import main
-from minicm.command import report
+from minicm.lab.__main__ import main
+from minicm.lab.command import report
 
 ROOT = Path(__file__).parents[1]
 STDERR_LINE = r"minicm( doctor)?: error: [^\n]+\n"

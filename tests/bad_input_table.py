@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from minicm.jumps import FlowMap
 from minicm.losses import AdaptiveWeight, squared
-from minicm.losses.flow_maps import semigroup
 from minicm.losses.time_pairs import two_times
 from minicm.nets import MLP, Discriminator, two_time_mlp
 from minicm.oracles import GaussianMixture
 from minicm.paths import VE, VP, Linear, TrigFlow
 from minicm.precond import EDMScaling, Preconditioned, TrigFlowScaling, model_on
+from minicm.rivals import FlowMap, semigroup
 from minicm.solvers import euler_step
 from minicm.times import log_normal
 

@@ -58,18 +58,17 @@ from bad_input_table import (
 )  # fmt: skip
 
 import minicm
-from minicm import losses, nets, oracles, paths, precond, solvers
+from minicm import losses, nets, oracles, paths, precond, rivals, solvers
 from minicm.data.drawing import DINOSAUR
-from minicm.editing import identity
 from minicm.evaluation import Yardstick, energy_distance
-from minicm.guidance import guided, guided_by
-from minicm.jumps import FlowMap, KnownMap, jump_sample, velocity_by_jvp
-from minicm.likelihood import exact_trace, hutchinson_trace
 from minicm.losses.time_pairs import two_times
 from minicm.nets import two_time_mlp
 from minicm.nets.blocks import Additive
 from minicm.precond import EDMScaling
+from minicm.rivals import FlowMap, KnownMap, jump_sample, velocity_by_jvp
+from minicm.sampling import guided, guided_by, identity
 from minicm.seeds import fold
+from minicm.solvers import exact_trace, hutchinson_trace
 from minicm.times import log_normal, uniform
 from minicm.training import Record, fit
 
@@ -85,30 +84,32 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     **dict.fromkeys(["evaluation.truth.MapError", "evaluation.truth.Modes", "evaluation.frechet.Moments"], RECORD),
     **dict.fromkeys(["evaluation.frechet.Neighbours", "evaluation.frechet.PrecisionRecall"], RECORD),
     **dict.fromkeys(["evaluation.digits.DigitsQuality", "evaluation.cifar10.Cifar10Quality"], RECORD),
-    **dict.fromkeys(["data.digits.Halves", "diagnostics.TangentRecord", "training.Record", "demo.Row"], RECORD),
+    **dict.fromkeys(
+        ["data.digits.Halves", "evaluation.tangents.TangentRecord", "training.Record", "lab.demo.Row"], RECORD
+    ),
     "plotting.demo.Panel": "holds points, which `demo_figure` checks",
     "plotting.demo.demo_figure": "the demo's own figure, made of the plots that are here",
     "plotting.demo.save_png": FILES,
-    "editing.Operator": "holds two functions",
+    "sampling.editing.Operator": "holds two functions",
     "shapes.in_eval": "takes anything, and looks for a module in it",
-    "solvers.ProbabilityFlow": "made by probability_flow, whose rows are here",
+    "solvers.steps.ProbabilityFlow": "made by probability_flow, whose rows are here",
     "shapes.PathDenoiser": "holds a function and its path",
-    "losses.alternating.frozen": "takes a module alone",
-    "losses.alternating.summed": "takes losses alone; that there is one has a test",
+    "rivals.alternating.frozen": "takes a module alone",
+    "rivals.alternating.summed": "takes losses alone; that there is one has a test",
     "data.cifar10.data_folder": "takes the environment",
     **{
-        f"evaluation.projections.{name}": "takes what `directions` and `rows` have made and checked"
+        f"evaluation.distances.{name}": "takes what `directions` and `rows` have made and checked"
         for name in ("project", "sliced_w2", "mean_distance", "mean_distance_between")
     },
     "nets.unet.edm_unet": "cifar10_unet in other sizes, slow to build",
     "evaluation.cifar10.cifar10_classifier": FILES,
     "evaluation.stored.stored_classifier": FILES,
-    "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/test_commands.py",
-    "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/test_digits.py",
+    "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/lab/test_commands.py",
+    "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/core/test_digits.py",
     "seeds.forked_rng": "asks a batch for its device alone, which its callers have checked",
-    "evaluation.fid.cifar10_fid": "needs torch-fidelity and its network; see tests/test_evaluation.py",
-    **dict.fromkeys(["evaluation.results.arena_rows", "nets.edm_weights.load_edm_weights"], FILES),
-    **dict.fromkeys(["evaluation.results.over_seeds", "evaluation.results.results_table"], FILES),
+    "evaluation.fid.cifar10_fid": "needs torch-fidelity and its network; see tests/core/test_evaluation.py",
+    **dict.fromkeys(["lab.results.arena_rows", "nets.edm_weights.load_edm_weights"], FILES),
+    **dict.fromkeys(["lab.results.over_seeds", "lab.results.results_table"], FILES),
     "oracles.quantiles.quantile_map": "the inside of the oracles' flows, which check what they are given",
     **dict.fromkeys(["data.cifar10.cifar10_test", "data.cifar10.cifar10_train"], "takes nothing, and may download"),
 }
@@ -117,13 +118,19 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
 GROUPS = {  # whole modules that the fuzz leaves out, and why
     "checks.": "the checks themselves, through which every row goes",
     "nets.blocks.": "parts of the U-Net, which checks its pictures, times and labels at its door",
-    "exercises.": "take any answer of a student, right or wrong: no input is bad (see below)",
-    **dict.fromkeys(["recipes.", "contenders.", "rungs."], "settings of experiments: they hand on to what is here"),
+    "course.": "take any answer of a student, right or wrong: no input is bad (see below)",
     **dict.fromkeys(
-        ["demo.", "doctor.", "command.", "commands.", "runner."], "the command line, fuzzed by its options"
+        ["lab.recipes.plane.", "lab.recipes.rivals.", "lab.recipes.pictures."],
+        "settings of experiments: they hand on to what is here",
     ),
-    **dict.fromkeys(["run_folder.", "run_state.", "checkpoints.", "outlines.", "recorded."], FILES),
-    **dict.fromkeys(["experiment.", "hardware.", "distributed."], "files, devices and processes: tests of their own"),
+    **dict.fromkeys(
+        ["lab.demo.", "lab.doctor.", "lab.command.", "lab.commands.", "lab.runner."],
+        "the command line, fuzzed by its options",
+    ),
+    **dict.fromkeys(["lab.run_folder.", "lab.run_state.", "checkpoints.", "outlines.", "lab.recorded."], FILES),
+    **dict.fromkeys(
+        ["lab.experiment.", "lab.hardware.", "lab.distributed."], "files, devices and processes: tests of their own"
+    ),
 }
 
 
@@ -248,7 +255,7 @@ AT_T = {"t": NUMBER, "num": COUNT.but(lambda: 4)}
 DATA = Role(some, (*poisoned(some), ("array", lambda: some().numpy()), ("array", lambda: some().tolist())))
 
 OVERRIDES: dict[str, dict[str, Role]] = {
-    "adaptive.adaptive": {
+    "solvers.adaptive.adaptive": {
         "x": ALONE,
         "t": POSITIVE.but(lambda: 1.0).without("zero", "negative"),
         "s": NUMBER,
@@ -276,8 +283,8 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             values("shape", [], [[(0.0, 0.0)]], [[(0.0,), (1.0,)]]) + values("NaN", [[(0.0, 0.0), (NAN, 1.0)]]),
         )
     },
-    "diagnostics.one_step_error": {"x": STATE, "edges": EDGES},
-    "diagnostics.scm_record": SCM
+    "evaluation.tangents.one_step_error": {"x": STATE, "edges": EDGES},
+    "evaluation.tangents.scm_record": SCM
     | {"weight": good(lambda: None), "exact": good(lambda: None), "teacher": good(lambda: None), "edges": EDGES},
     **{f"plotting.points.{k}": {**PLOT, "points": PLANE} for k in ("scatter", "density_scatter")},
     "plotting.points.image_grid": {
@@ -336,7 +343,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         ),
     },
     "plotting.colours.end_colours": {"points": PLANE},
-    "editing.channel_rotation": {
+    "sampling.editing.channel_rotation": {
         "weights": Role(
             lambda: (0.3, 0.6, 0.1),
             values("zero", (0.0, 0.0))
@@ -346,11 +353,11 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             + TYPES,
         )
     },
-    "editing.denoise": {
+    "sampling.editing.denoise": {
         "y": ALONE,
         "noise": Role(inner, TIMES.without("array").bad + values("beyond", torch.full((B,), 1e6))),
     },
-    "editing.edit": {
+    "sampling.editing.edit": {
         "y": ALONE,
         "operator": good(identity),
         "known": Role(
@@ -362,8 +369,8 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         ),
         "times": LEVELS,
     },
-    "editing.stroke": {"y": ALONE, "times": LEVELS},
-    "editing.orthogonal": {
+    "sampling.editing.stroke": {"y": ALONE, "times": LEVELS},
+    "sampling.editing.orthogonal": {
         "matrix": Role(
             lambda: torch.eye(2),
             values("shape", torch.ones(2), torch.ones(2, 3))
@@ -372,9 +379,9 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             + TYPES,
         )
     },
-    "editing.first": {},
-    "editing.slerp": {"weight": COLUMN},
-    "editing.interpolate": {"weight": COLUMN},
+    "sampling.editing.first": {},
+    "sampling.editing.slerp": {"weight": COLUMN},
+    "sampling.editing.interpolate": {"weight": COLUMN},
     "evaluation.classifier.c2st": ROWS,
     "evaluation.distances.frechet_between": ROWS,
     "evaluation.distances.energy_distance": ROWS,
@@ -420,37 +427,37 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "evaluation.yardstick.evaluate_points": {"x": FITTING.but(lambda: points(50, D)), "floor_pairs": COUNT},
     "evaluation.digits.pixel_gaussian": {"points": SET},
     "evaluation.cifar10.enlarged": {"pictures": PICTURES.without("dtype")},
-    "guidance.guided_by": {
+    "sampling.guidance.guided_by": {
         "conditional": good(lambda: half),
         "unconditional": good(lambda: half),
         "scales": good(inner),
     },
-    "jumps.coefficients": {"t": TIMES.only("type"), "s": TIMES.only("type")},
-    "jumps.end_rates": {"t": TIMES.only("type"), "s": TIMES.only("type")},
-    "jumps.start_rates": {"t": TIMES.only("type"), "s": TIMES.only("type")},
-    "jumps.FlowMap": {"network": good(lambda: two_time_mlp(network()))},
-    "jumps.KnownMap": {"flow": good(lambda: lambda x, t, s: x)},
-    "jumps.jump_sample": {"jump": good(lambda: lambda x, t, s: x / 2), "x": ALONE, "times": LEVELS},
-    "jumps.to_data": {"jump": good(lambda: lambda x, t, s: x / 2)},
-    "jumps.velocity_by_jvp": FLOW_MAP,
-    "jumps.velocity_by_network": FLOW_MAP,
-    "likelihood.bits_per_dim": {"log_prob": COLUMN.only("type"), "num_elements": COUNT},
-    "likelihood.hutchinson_trace": {"probe": ALONE},
-    "likelihood.exact_trace": {"x": SAMPLES.only("type", "dtype"), "velocity": good(lambda: half)},
-    "likelihood.rademacher": {"x": ALONE.only("type")},
-    "likelihood.log_likelihood": {
+    "rivals.jumps.coefficients": {"t": TIMES.only("type"), "s": TIMES.only("type")},
+    "rivals.jumps.end_rates": {"t": TIMES.only("type"), "s": TIMES.only("type")},
+    "rivals.jumps.start_rates": {"t": TIMES.only("type"), "s": TIMES.only("type")},
+    "rivals.jumps.FlowMap": {"network": good(lambda: two_time_mlp(network()))},
+    "rivals.jumps.KnownMap": {"flow": good(lambda: lambda x, t, s: x)},
+    "rivals.jumps.jump_sample": {"jump": good(lambda: lambda x, t, s: x / 2), "x": ALONE, "times": LEVELS},
+    "rivals.jumps.to_data": {"jump": good(lambda: lambda x, t, s: x / 2)},
+    "rivals.jumps.velocity_by_jvp": FLOW_MAP,
+    "rivals.jumps.velocity_by_network": FLOW_MAP,
+    "solvers.likelihood.bits_per_dim": {"log_prob": COLUMN.only("type"), "num_elements": COUNT},
+    "solvers.likelihood.hutchinson_trace": {"probe": ALONE},
+    "solvers.likelihood.exact_trace": {"x": SAMPLES.only("type", "dtype"), "velocity": good(lambda: half)},
+    "solvers.likelihood.rademacher": {"x": ALONE.only("type")},
+    "solvers.likelihood.log_likelihood": {
         "x": ALONE,
         "times": ON_PATH,
         "trace": good(lambda: exact_trace),
         "prior_log_prob": good(lambda: None),
     },
-    **{f"losses.adversarial.{k}": {n: COLUMN for n in ("real", "fake")} for k in ("hinge_critic", "logistic_critic")},
-    **{f"losses.adversarial.{k}": {"fake": COLUMN.only("type")} for k in ("hinge_generator", "logistic_generator")},
-    "losses.adversarial.gradient_penalty": {"x": ALONE},
-    "losses.adversarial.AdversarialLoss": {"levels": LEVEL_TENSOR, "score": good(lambda: losses.logistic_generator)},
-    "losses.adversarial.discriminator_loss": {"levels": LEVEL_TENSOR, "score": good(lambda: losses.logistic_critic)},
-    "losses.adversarial.gan": {"levels": LEVEL_TENSOR},
-    "losses.alternating.Alternating": {"loss": good(lambda: None), "critic_loss": good(lambda: None)},
+    **{f"rivals.adversarial.{k}": {n: COLUMN for n in ("real", "fake")} for k in ("hinge_critic", "logistic_critic")},
+    **{f"rivals.adversarial.{k}": {"fake": COLUMN.only("type")} for k in ("hinge_generator", "logistic_generator")},
+    "rivals.adversarial.gradient_penalty": {"x": ALONE},
+    "rivals.adversarial.AdversarialLoss": {"levels": LEVEL_TENSOR, "score": good(lambda: rivals.logistic_generator)},
+    "rivals.adversarial.discriminator_loss": {"levels": LEVEL_TENSOR, "score": good(lambda: rivals.logistic_critic)},
+    "rivals.adversarial.gan": {"levels": LEVEL_TENSOR},
+    "rivals.alternating.Alternating": {"loss": good(lambda: None), "critic_loss": good(lambda: None)},
     "losses.continuous.SCMLoss": SCM | {"warmup": good(lambda: lambda k: 1.0), "teacher": good(lambda: None)},
     "losses.continuous.scm_loss": SCM,
     "losses.continuous.scm_tangent": SCM,
@@ -460,29 +467,29 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "losses.continuous.normalised": {"c": POSITIVE},
     "losses.continuous.unchanged": {"g": SAMPLES.only(), "t": TIMES.only()},
     "losses.distances.pseudo_huber": {"c": POSITIVE},
-    "losses.distillation.direct_loss": {"x": SAMPLES},
-    "losses.distillation.DirectLoss": {"pairs": good(lambda: None)},
-    "losses.distillation.drawn_pairs": {
+    "rivals.distillation.direct_loss": {"x": SAMPLES},
+    "rivals.distillation.DirectLoss": {"pairs": good(lambda: None)},
+    "rivals.distillation.drawn_pairs": {
         "states": tensor(lambda: points(3, B, D), ((B, D), (2, B, D))).without("device", "dtype", "array"),
         "times": GRID.only("shape", "order"),
         "ends": SAMPLES.without("device", "dtype", "array"),
         "first": SHARE,
     },
-    "losses.distillation.fresh_pairs": {
+    "rivals.distillation.fresh_pairs": {
         "teacher": good(lambda: half),
         "event": Role(lambda: (D,), values("dtype", (2.5,), "ab") + values("negative", (-1,)) + values("type", None)),
         "times": DECREASING,
     },
-    "losses.distillation.halving_times": {
+    "rivals.distillation.halving_times": {
         "grid": Role(lambda: grid(4.0, 3.0, 2.0, 1.0, 0.5), DECREASING.bad),
         "steps": Role(lambda: 1, COUNT.bad + values("beyond", 3)),
     },
-    "losses.distillation.progressive_loss": {"between": TIMES, "path": good(lambda: VE_PATH)},
-    "losses.distillation.ProgressiveLoss": {
+    "rivals.distillation.progressive_loss": {"between": TIMES, "path": good(lambda: VE_PATH)},
+    "rivals.distillation.ProgressiveLoss": {
         "teacher": good(lambda: half),
         "times": Role(lambda: grid(2.0, 1.0, 0.5), DECREASING.bad),
     },
-    "losses.distillation.solved_pairs": {"x": ALONE, "times": DECREASING},
+    "rivals.distillation.solved_pairs": {"x": ALONE, "times": DECREASING},
     "losses.discrete.cd": {"levels": Role(lambda: 5, COUNT.bad + values("beyond", 1)), "teacher": good(lambda: half)},
     "losses.discrete.ConsistencyLoss": {"weight": good(lambda: losses.discrete.one), "teacher": good(lambda: None)},
     "losses.discrete.ct": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
@@ -492,30 +499,30 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "levels": good(lambda: lambda k: grid(2.0, 1.0)),
         "probabilities": good(lambda: None),
     },
-    "losses.flow_maps.CTMLoss": {
+    "rivals.flow_maps.CTMLoss": {
         **FLOW_MAP,
         "share": NOT_NEGATIVE,
         "shortest": SHARE.but(lambda: 0.1),
         "longest": SHARE.but(lambda: 0.5),
     },
-    "losses.flow_maps.FlowMapLoss": FLOW_MAP,
-    "losses.flow_maps.ctm_loss": FLOW_MAP | {"u": TIMES},
-    "losses.flow_maps.flow_map_loss": FLOW_MAP,
-    "losses.flow_maps.diagonal": FLOW_MAP,
-    "losses.flow_maps.eulerian": JVP,
-    "losses.flow_maps.lagrangian": JVP | {"teacher": good(lambda: None)},
-    "losses.flow_maps.meanflow": JVP,
-    "losses.flow_maps.semigroup": FLOW_MAP,
-    "losses.guided.GuidedSCMLoss": {"loss": good(lambda: None)},
-    "losses.guided.with_scales": {"batches": good(lambda: [(points(B, D), torch.zeros(B))])},
-    "losses.inductive.imm_loss": FLOW_MAP
+    "rivals.flow_maps.FlowMapLoss": FLOW_MAP,
+    "rivals.flow_maps.ctm_loss": FLOW_MAP | {"u": TIMES},
+    "rivals.flow_maps.flow_map_loss": FLOW_MAP,
+    "rivals.flow_maps.diagonal": FLOW_MAP,
+    "rivals.flow_maps.eulerian": JVP,
+    "rivals.flow_maps.lagrangian": JVP | {"teacher": good(lambda: None)},
+    "rivals.flow_maps.meanflow": JVP,
+    "rivals.flow_maps.semigroup": FLOW_MAP,
+    "rivals.guided.GuidedSCMLoss": {"loss": good(lambda: None)},
+    "rivals.guided.with_scales": {"batches": good(lambda: [(points(B, D), torch.zeros(B))])},
+    "rivals.inductive.imm_loss": FLOW_MAP
     | {
         "r": TIMES,
-        "kernel": good(lambda: losses.inductive.laplace_kernel),
+        "kernel": good(lambda: rivals.inductive.laplace_kernel),
         "particles": Role(lambda: 2, COUNT.bad + values("beyond", 3)),
     },
-    "losses.inductive.IMMLoss": {"gap": SHARE, "kernel": good(lambda: losses.inductive.laplace_kernel)},
-    "losses.inductive.mmd_squared": {
+    "rivals.inductive.IMMLoss": {"gap": SHARE, "kernel": good(lambda: rivals.inductive.laplace_kernel)},
+    "rivals.inductive.mmd_squared": {
         "a": tensor(lambda: points(2, 3, D), ((), (2, 3), (2, 3, D + 1), (3, 3, D))).without(
             "device", "dtype", "array"
         ),
@@ -523,31 +530,31 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             "device", "dtype", "array"
         ),
         "scale": COLUMN.but(lambda: torch.ones(2)).only("shape", "type"),
-        "kernel": good(lambda: losses.inductive.laplace_kernel),
+        "kernel": good(lambda: rivals.inductive.laplace_kernel),
     },
-    "losses.inductive.laplace_kernel": {
+    "rivals.inductive.laplace_kernel": {
         "distance": good(lambda: points(2, 3, 3)),
         "scale": COLUMN.but(lambda: torch.ones(2)).only("shape", "type"),
     },
-    "losses.inductive.energy_kernel": {"distance": good(lambda: points(2, 3, 3)), "scale": good(lambda: torch.ones(2))},
-    "losses.matching.MatchingLoss": {
+    "rivals.inductive.energy_kernel": {"distance": good(lambda: points(2, 3, 3)), "scale": good(lambda: torch.ones(2))},
+    "rivals.matching.MatchingLoss": {
         "levels": LEVEL_TENSOR,
-        "weighting": good(lambda: losses.matching.unweighted),
+        "weighting": good(lambda: rivals.matching.unweighted),
         "real": good(lambda: half),
         "fake": good(lambda: half),
     },
-    "losses.matching.matching_loss": {"weighting": good(lambda: losses.matching.unweighted)},
-    "losses.matching.fake_score_loss": {"levels": LEVEL_TENSOR},
-    "losses.matching.vsd": {
+    "rivals.matching.matching_loss": {"weighting": good(lambda: rivals.matching.unweighted)},
+    "rivals.matching.fake_score_loss": {"levels": LEVEL_TENSOR},
+    "rivals.matching.vsd": {
         "levels": LEVEL_TENSOR,
-        "weighting": good(lambda: losses.matching.unweighted),
+        "weighting": good(lambda: rivals.matching.unweighted),
         "fake": good(network),
         "teacher": good(lambda: half),
     },
-    "losses.matching.on_path": {"levels": LEVEL_TENSOR},
-    "losses.matching.generate": {"levels": LEVEL_TENSOR, "x0": ALONE},
+    "rivals.matching.on_path": {"levels": LEVEL_TENSOR},
+    "rivals.matching.generate": {"levels": LEVEL_TENSOR, "x0": ALONE},
     **{
-        f"losses.matching.{k}": {
+        f"rivals.matching.{k}": {
             "gap": SAMPLES.only(),
             "real": SAMPLES.only(),
             "g": SAMPLES.only(),
@@ -555,19 +562,19 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         }
         for k in ("by_teacher_error", "kl_weighted", "unweighted")
     },
-    "losses.truncated.TruncatedLoss": {
+    "rivals.truncated.TruncatedLoss": {
         "boundary": POSITIVE,
         "first": good(lambda: half),
         "teacher": good(lambda: None),
     },
-    "losses.truncated.with_first_stage": {
+    "rivals.truncated.with_first_stage": {
         "boundary": POSITIVE,
         "first": good(lambda: half),
         "model": good(lambda: half),
     },
-    "multistep.adams_bashforth": {"x": ALONE, "order": Role(lambda: 2, COUNT.bad + values("beyond", 7))},
-    "multistep.dpm_solver_2m": {"x": ALONE, "times": ON_PATH},
-    "multistep.exponential_adams": {
+    "solvers.multistep.adams_bashforth": {"x": ALONE, "order": Role(lambda: 2, COUNT.bad + values("beyond", 7))},
+    "solvers.multistep.dpm_solver_2m": {"x": ALONE, "times": ON_PATH},
+    "solvers.multistep.exponential_adams": {
         "x": ALONE,
         "times": ON_PATH,
         "order": Role(lambda: 2, COUNT.bad + values("beyond", 7, 1)),
@@ -629,9 +636,9 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "precond.model_on": {"sigma_data": POSITIVE, "network": good(network)},
     "precond.Preconditioned": {"network": good(network)},
     "precond.Recovered": {"denoise": good(lambda: half)},
-    "sampling.consistency_sample": {"x": ALONE, "times": LEVELS},
-    "sampling.renoise": {"x0": ALONE},
-    "sampling.sweep_level": {
+    "sampling.few_steps.consistency_sample": {"x": ALONE, "times": LEVELS},
+    "sampling.few_steps.renoise": {"x0": ALONE},
+    "sampling.few_steps.sweep_level": {
         "x": ALONE,
         "levels": Role(lambda: [0.5], values("beyond", [1e6], [1e-6]) + values("NaN", [NAN])),
         "score": good(lambda: lambda x: 0.0),
@@ -641,20 +648,23 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "shapes.per_sample": {"x": ALONE.without("dtype")},
     "shapes.of_path": {"name": good(lambda: "denoise"), "denoise": OF_VE},
     "shapes.check_path": {"name": good(lambda: "held"), "held": OF_VE},
-    "solvers.field": {"velocity": VE_FIELD.only("a denoiser"), "times": good(GRID.good)},
-    "solvers.integrate": {"x": ALONE, "velocity": VE_FIELD},
-    **{f"solvers.{k}_step": {"velocity": good(lambda: half), "x": STATE} for k in ("euler", "midpoint", "heun", "rk4")},
-    "solvers.in_log_nsr": {"velocity": good(lambda: half)},
-    "solvers.probability_flow": {"denoise": good(lambda: half)},
-    "guidance.guided": {"conditional": good(lambda: half), "unconditional": good(lambda: half)},
+    "solvers.steps.field": {"velocity": VE_FIELD.only("a denoiser"), "times": good(GRID.good)},
+    "solvers.steps.integrate": {"x": ALONE, "velocity": VE_FIELD},
+    **{
+        f"solvers.steps.{k}_step": {"velocity": good(lambda: half), "x": STATE}
+        for k in ("euler", "midpoint", "heun", "rk4")
+    },
+    "solvers.steps.in_log_nsr": {"velocity": good(lambda: half)},
+    "solvers.steps.probability_flow": {"denoise": good(lambda: half)},
+    "sampling.guidance.guided": {"conditional": good(lambda: half), "unconditional": good(lambda: half)},
     "evaluation.truth.CountCalls": {"denoise": good(lambda: half)},
-    "evaluation.rows.rows": {"x": SET, "name": good(lambda: "x")},
-    "evaluation.rows.rows_of_two": ROWS | {"names": good(lambda: ("x", "y"))},
+    "evaluation.distances.rows": {"x": SET, "name": good(lambda: "x")},
+    "evaluation.distances.rows_of_two": ROWS | {"names": good(lambda: ("x", "y"))},
     "shapes.time_grid": {"name": good(lambda: "times")},
-    "sampling.falling_times": {"name": good(lambda: "times"), "times": LEVELS},
-    "solvers.trajectory": {"x": ALONE},
-    "solvers.states": {"x": ALONE},
-    "stochastic.edm_stochastic": {
+    "sampling.few_steps.falling_times": {"name": good(lambda: "times"), "times": LEVELS},
+    "solvers.steps.trajectory": {"x": ALONE},
+    "solvers.steps.states": {"x": ALONE},
+    "solvers.stochastic.edm_stochastic": {
         "x": ALONE,
         "times": Role(
             lambda: grid(2.0, 1.0, 0.5),
@@ -664,7 +674,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "churn_max": POSITIVE.without("infinity", "zero"),
         "churn_noise": NOT_NEGATIVE,
     },
-    "stochastic.reverse_sde": {"x": ALONE, "times": DECREASING},
+    "solvers.stochastic.reverse_sde": {"x": ALONE, "times": DECREASING},
     **{
         f"times.{k}_levels": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST}
         for k in ("ct", "ict")
@@ -759,13 +769,13 @@ LOSSES = {  # a `Loss` of each kind, and a model for it
     "ct": (lambda: losses.ct(VE_PATH, 10), ve_model),
     "ict": (lambda: losses.ict(VE_PATH, 10), ve_model),
     "ect": (lambda: losses.ect(VE_PATH, 10), ve_model),
-    "FlowMapLoss": (lambda: losses.shortcut(TRIG, LAW), flow_map),
-    "CTMLoss": (lambda: losses.CTMLoss(LAW, PAIRS), flow_map),
-    "IMMLoss": (lambda: losses.IMMLoss(PAIRS, particles=2), flow_map),
-    "ProgressiveLoss": (lambda: losses.ProgressiveLoss(VE_PATH, half, grid(2.0, 1.0, 0.5)), ve_model),
-    "TruncatedLoss": (lambda: losses.TruncatedLoss(VE_PATH, half, 0.5, PAIRS), ve_model),
-    "AdversarialLoss": (lambda: losses.AdversarialLoss(VE_PATH, ROLES["critic"].good(), grid(2.0)), ve_model),
-    "MatchingLoss": (lambda: losses.MatchingLoss(VE_PATH, LAW, half, half, grid(2.0)), ve_model),
+    "FlowMapLoss": (lambda: rivals.shortcut(TRIG, LAW), flow_map),
+    "CTMLoss": (lambda: rivals.CTMLoss(LAW, PAIRS), flow_map),
+    "IMMLoss": (lambda: rivals.IMMLoss(PAIRS, particles=2), flow_map),
+    "ProgressiveLoss": (lambda: rivals.ProgressiveLoss(VE_PATH, half, grid(2.0, 1.0, 0.5)), ve_model),
+    "TruncatedLoss": (lambda: rivals.TruncatedLoss(VE_PATH, half, 0.5, PAIRS), ve_model),
+    "AdversarialLoss": (lambda: rivals.AdversarialLoss(VE_PATH, ROLES["critic"].good(), grid(2.0)), ve_model),
+    "MatchingLoss": (lambda: rivals.MatchingLoss(VE_PATH, LAW, half, half, grid(2.0)), ve_model),
 }
 BATCH = {"x0": tensor(some, ((), (0, D))).without("device")}
 ORACLES = {

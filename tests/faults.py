@@ -1,4 +1,4 @@
-"""For tests/test_faults*.py: the tiny experiment, all that a run leaves, and children with a disk of their own."""
+"""For tests/lab/test_faults*.py: the tiny experiment, all that a run leaves, and children with a disk of their own."""
 
 import ctypes
 import io
@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from minicm.__main__ import main
+from minicm.lab.__main__ import main
 
 TINY = Path(__file__).with_name("tiny_experiment.py")
 NEW_USER, NEW_MOUNTS = 0x10000000, 0x00020000  # of unshare(2)

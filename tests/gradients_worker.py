@@ -1,14 +1,14 @@
-"""A process of tests/test_distributed.py: the gradients of its rows of a batch, shared with the other processes."""
+"""A process of tests/lab/test_distributed.py: the gradients of its rows of a batch, shared with the other processes."""
 
 import sys
 
 import torch
 
-from minicm.distributed import joined
+from minicm.lab.distributed import joined
+from minicm.lab.recipes.pictures import PATH
 from minicm.losses import AdaptiveWeight, by_jvp, by_network, consistency_loss, pseudo_huber, scm_loss
 from minicm.nets import MLP
 from minicm.precond import Preconditioned, TrigFlowScaling
-from minicm.rungs import PATH
 
 ROWS = 6
 

@@ -1,4 +1,4 @@
-"""For tests/test_faults_kill.py: kill_worker.py EXPERIMENT FOLDER OPTIONS trains, killed twenty times on the way.
+"""For tests/lab/test_faults_kill.py: kill_worker.py EXPERIMENT FOLDER OPTIONS trains, killed twenty times on the way.
 
 One process, which has imported everything once, forks those that are killed.
 """
@@ -13,10 +13,10 @@ from pathlib import Path
 import matplotlib.image  # noqa: F401  # for the children
 import torch
 
-from minicm.__main__ import main
-from minicm.run_folder import load_run
-from minicm.run_state import RunState
-from minicm.runner import _options
+from minicm.lab.__main__ import main
+from minicm.lab.run_folder import load_run
+from minicm.lab.run_state import RunState
+from minicm.lab.runner import _options
 
 TIMES = 20
 

@@ -5,10 +5,9 @@ from functools import lru_cache
 import torch
 from gauntlet import INNER, mixture, name
 
-from minicm.adaptive import adaptive
 from minicm.paths import Path
 from minicm.shapes import Velocity
-from minicm.solvers import probability_flow
+from minicm.solvers import adaptive, probability_flow
 
 
 def rms(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -5,11 +5,8 @@ import math
 import torch
 from gauntlet import some_t
 
-from minicm.jumps import (
-    FlowMap,
-    KnownMap,
-)
 from minicm.oracles import gaussian_flow
+from minicm.rivals import FlowMap, KnownMap
 
 MEAN, STD = torch.tensor([1.0, -2.0], dtype=torch.float64), 0.7
 

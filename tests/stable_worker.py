@@ -1,4 +1,4 @@
-"""For tests/test_determinism.py: stable_worker.py THREADS trains short 2D models and prints numbers of them, JSON."""
+"""For test_determinism.py: stable_worker.py THREADS trains short 2D models and prints numbers of them, JSON."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""An experiment for tests/test_runner.py and tests/test_distributed.py: pictures of 2 x 2, an MLP, a few updates."""
+"""An experiment for test_runner.py and test_distributed.py: pictures of 2 x 2, an MLP, a few updates."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -7,12 +7,12 @@ import torch
 from torch import nn
 
 from minicm.data import batches
-from minicm.experiment import Pictures, Training
-from minicm.hardware import Hardware, placed
+from minicm.lab.experiment import Pictures, Training
+from minicm.lab.hardware import Hardware, placed
+from minicm.lab.recipes.pictures import PATH, few_steps, learning_rate
 from minicm.losses import AdaptiveWeight, SCMLoss, ect
 from minicm.nets import MLP
 from minicm.precond import Preconditioned, TrigFlowScaling
-from minicm.rungs import PATH, few_steps, learning_rate
 from minicm.times import log_normal
 
 SHAPE = (1, 2, 2)

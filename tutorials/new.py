@@ -4,7 +4,7 @@
     python -m tutorials.new tutorials/assignments/source/a7/a7.ipynb
 
 The cells are those of tutorials/templates/.  Nothing is overwritten.  The rules are in
-tests/notebook_rules.py and tests/test_assignments.py.
+tests/notebook_rules.py and tests/classroom/test_assignments.py.
 """
 
 import re

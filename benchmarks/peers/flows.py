@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from minicm.lab.recipes.plane import PATH, Run
 from minicm.nets import MLP
-from minicm.recipes import PATH, Run
 from minicm.shapes import Loss, Sampler, per_sample
 
 __all__ = ["by_euler", "peers"]

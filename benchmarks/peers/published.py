@@ -11,10 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from minicm.multistep import adams_bashforth
 from minicm.paths import VE
 from minicm.shapes import Denoiser
-from minicm.solvers import probability_flow
+from minicm.solvers import adams_bashforth, probability_flow
 
 __all__ = ["deis", "dpm_fast", "dpm_solver_2", "dpm_solver_pp_3m", "lms", "unipc"]
 

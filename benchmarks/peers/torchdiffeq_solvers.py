@@ -4,14 +4,13 @@ import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-import torchdiffeq  # noqa: F401  (minicm.adaptive imports it late; here it is missed at once)
+import torchdiffeq  # noqa: F401  (minicm.solvers.adaptive imports it late; here it is missed at once)
 from torch import Tensor
 
 from benchmarks.peers import Contender, Tolerant
-from minicm.adaptive import adaptive
 from minicm.paths import VE
 from minicm.shapes import Denoiser
-from minicm.solvers import in_log_nsr, probability_flow
+from minicm.solvers import adaptive, in_log_nsr, probability_flow
 
 __all__ = ["contenders"]
 

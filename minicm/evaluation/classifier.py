@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..checks import check_count
-from .rows import rows_of_two
+from .distances import rows_of_two
 
 __all__ = ["c2st"]
 

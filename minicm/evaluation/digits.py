@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from ..checks import check_count
 from ..data.digits import digit_halves
+from .distances import rows
 from .frechet import Moments, features_of, nearest
-from .rows import rows
 from .stored import stored_classifier
 
 __all__ = ["CLASSIFIER", "DigitsClassifier", "DigitsQuality", "digits_classifier", "evaluate_digits", "pixel_gaussian"]

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..checks import check_count
-from .distances import frechet_distance
-from .rows import rows, rows_of_two
+from .distances import frechet_distance, rows, rows_of_two
 
 __all__ = [
     "Features",

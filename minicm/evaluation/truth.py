@@ -11,7 +11,7 @@ from torch import Tensor
 from ..checks import check_count, check_positive
 from ..oracles import GaussianMixture
 from ..shapes import Denoiser
-from .rows import rows, rows_of_two
+from .distances import rows, rows_of_two
 
 __all__ = ["CountCalls", "MapError", "Modes", "far_floor", "far_fraction", "map_error", "mode_coverage"]
 

@@ -18,8 +18,7 @@ from ..oracles import GaussianMixture
 from ..seeds import fold
 from ..shapes import Sampler
 from .classifier import c2st
-from .projections import directions, mean_distance, mean_distance_between, project, sliced_w2
-from .rows import rows
+from .distances import directions, mean_distance, mean_distance_between, project, rows, sliced_w2
 from .truth import far_floor, far_fraction, mode_coverage
 
 __all__ = ["Floor", "Floors", "Quality", "Yardstick", "evaluate_points", "noise_floor"]

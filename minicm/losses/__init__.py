@@ -1,16 +1,5 @@
 """What models are trained on: pure functions of their randomness, and small dataclasses that draw it."""
 
-from .adversarial import (
-    AdversarialLoss,
-    discriminator_loss,
-    gan,
-    gradient_penalty,
-    hinge_critic,
-    hinge_generator,
-    logistic_critic,
-    logistic_generator,
-)
-from .alternating import Alternating, summed
 from .continuous import (
     AdaptiveWeight,
     SCMLoss,
@@ -27,46 +16,13 @@ from .continuous import (
 from .denoising import DenoisingLoss, VelocityLoss, denoising_loss, velocity_loss
 from .discrete import ConsistencyLoss, cd, consistency_loss, ct, ect, ict, reciprocal_gap
 from .distances import l1, l2, pseudo_huber, squared
-from .distillation import (
-    DirectLoss,
-    ProgressiveLoss,
-    direct_loss,
-    drawn_pairs,
-    fresh_pairs,
-    halving_times,
-    progressive_loss,
-    solved_pairs,
-)
-from .flow_maps import (
-    CTMLoss,
-    FlowMapLoss,
-    ctm_loss,
-    eulerian,
-    flow_map_loss,
-    lagrangian,
-    meanflow,
-    semigroup,
-    shortcut,
-)
-from .inductive import IMMLoss, imm_loss, mmd_squared
-from .matching import MatchingLoss, matching_loss, vsd
 from .time_pairs import neighbours, two_times
-from .truncated import TruncatedLoss, with_first_stage
 
 __all__ = [
     "AdaptiveWeight",
-    "AdversarialLoss",
-    "Alternating",
-    "CTMLoss",
     "ConsistencyLoss",
     "DenoisingLoss",
-    "DirectLoss",
-    "FlowMapLoss",
-    "IMMLoss",
-    "MatchingLoss",
-    "ProgressiveLoss",
     "SCMLoss",
-    "TruncatedLoss",
     "VelocityLoss",
     "by_differences",
     "by_jvp",
@@ -75,46 +31,20 @@ __all__ = [
     "clipped",
     "consistency_loss",
     "ct",
-    "ctm_loss",
     "denoising_loss",
-    "direct_loss",
-    "discriminator_loss",
-    "drawn_pairs",
     "ect",
-    "eulerian",
-    "flow_map_loss",
-    "fresh_pairs",
-    "gan",
-    "gradient_penalty",
-    "halving_times",
-    "hinge_critic",
-    "hinge_generator",
     "ict",
-    "imm_loss",
     "l1",
     "l2",
-    "lagrangian",
-    "logistic_critic",
-    "logistic_generator",
-    "matching_loss",
-    "meanflow",
-    "mmd_squared",
     "neighbours",
     "normalised",
-    "progressive_loss",
     "pseudo_huber",
     "reciprocal_gap",
     "scm_loss",
     "scm_tangent",
-    "semigroup",
-    "shortcut",
-    "solved_pairs",
     "squared",
-    "summed",
     "tangent_warmup",
     "two_times",
     "unchanged",
     "velocity_loss",
-    "vsd",
-    "with_first_stage",
 ]

@@ -15,7 +15,7 @@ from ..checks import check_between, check_count, check_per_sample, check_positiv
 from ..paths import Path
 from ..seeds import forked_rng
 from ..shapes import Denoiser, Distance, Loss, Step, of_path
-from ..solvers import ddim_step, heun_step, probability_flow
+from ..solvers.steps import ddim_step, heun_step, probability_flow
 from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, log_normal
 from .distances import pseudo_huber, squared
 from .time_pairs import TimePairs, neighbours

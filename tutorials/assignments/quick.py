@@ -1,6 +1,6 @@
 """Score an assignment in this process, without nbgrader: to test assignments and their variants, never for students.
 
-A test cell is worth all of its points or none, as in nbgrader; tests/test_assignments.py compares the two.
+A test cell is worth all of its points or none, as in nbgrader; tests/classroom/test_assignments.py compares the two.
 """
 
 import ast

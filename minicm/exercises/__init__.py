@@ -1,4 +1,0 @@
-"""The checks of the course's exercises, one module for each notebook: they say in words what is wrong.
-
-A notebook imports its own: from minicm.exercises.nb01 import check_mix.
-"""

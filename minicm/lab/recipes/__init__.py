@@ -1,0 +1,1 @@
+"""Settings that work: in the plane, for the rivals, and for pictures."""

@@ -1,0 +1,300 @@
+"""`minicm train`: train what an experiment builds, in a folder of its own; the same command again goes on.
+
+What lies in the folder is told in `run_folder`; `load_run(folder)` gives the configuration and the averaged model.
+"""
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from types import FrameType
+
+import torch
+from tqdm import tqdm
+
+from ..checks import check_between, check_count
+from ..seeds import fold
+from ..training import Batch, Record, fit, part_seed
+from .command import Parser
+from .distributed import Processes, joined, lost_worker
+from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
+from .hardware import Hardware, fast
+from .run_folder import Log, agree, claimed, grid, load_run, other_torch, save_picture, write_config
+from .run_state import RunState
+
+__all__ = ["Pace", "load_run", "main", "run"]
+
+_PICTURES = 5  # the stream of the pictures' noise
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Where and how often a run writes, and when it stops: nothing here changes what is trained.
+
+    Raises ValueError unless log_every >= 1 and the others are >= 0.
+    """
+
+    out: str = "runs/NAME"  # the run's folder, where NAME is that of the experiment, with _PRESET
+    minutes: float | None = None  # stop after so many; the same command goes on
+    checkpoint_minutes: float = 5.0  # between checkpoints
+    log_every: int = 100  # iterations between lines of the log
+    samples_every: int = 2000  # iterations between pictures; 0: only at the end
+    tensorboard: bool = False  # write for TensorBoard too, which must be installed
+
+    def __post_init__(self) -> None:
+        check_count("log_every", self.log_every)
+        check_count("samples_every", self.samples_every, 0)
+        check_between("checkpoint_minutes", self.checkpoint_minutes, 0.0)
+        if self.minutes is not None:
+            check_between("minutes", self.minutes, 0.0)
+
+
+def main(argv: list[str]) -> int:
+    """The exit code of `minicm train argv`: 0 done or out of time, 130 or 143 stopped by a signal.
+
+    Raises as `run` and, for the options, ValueError.
+    """
+    with joined() as processes:
+        try:
+            experiment, config, pace = _options(dashed(argv))
+            return run(experiment, config, pace, processes)
+        except (ValueError, OSError, FloatingPointError):
+            if processes.first:
+                raise
+            return 2  # the first process says it
+
+
+def _options(argv: list[str]) -> tuple[Experiment, Hardware, Pace]:
+    """What the command line asks for.  Raises ValueError, one line, that lists the fields."""
+    parser = Parser(prog="minicm train", description="Train an experiment, or go on with it.", allow_abbrev=False)
+    parser.add_argument("experiment", metavar="FILE", help="such as experiments/digits_ect.py; first of all")
+    parser.add_argument("--preset", default="default", metavar="NAME", help="a named configuration of the file")
+    add_fields(parser, Pace(), "the run")
+    if argv[:1] in ([], ["-h"], ["--help"]):
+        parser.parse_args(argv)  # prints the help, or says what is missing
+    if argv[0].startswith("-"):
+        raise ValueError(f"expected the FILE of an experiment before any option, got {argv[0]}")
+    experiment = load_experiment(argv[0])
+    parser.prog = f"minicm train {argv[0]}"
+    presets = experiment.presets()
+    add_fields(parser, presets["default"], f"the experiment (presets: {', '.join(presets)})")
+    try:
+        known, unknown = parser.parse_known_args(argv)
+        if unknown:
+            raise ValueError(f"unknown option {unknown[0]}")
+    except ValueError as error:
+        raise ValueError(f"{error}; the fields are {names(presets['default'])}; {names(Pace())}") from None
+    given, config = vars(known), experiment.preset(known.preset)
+    name = experiment.name + f"_{known.preset}" * (known.preset != "default")
+    return experiment, overridden(config, given), overridden(replace(Pace(), out=f"runs/{name}"), given)
+
+
+def run(experiment: Experiment, config: Hardware, pace: Pace, processes: Processes | None = None) -> int:
+    """Train until all iterations are done, the time is over or a signal comes; the exit code.
+
+    Raises ValueError for a folder of another configuration, OSError for one that cannot be written or that another run
+    writes to, FloatingPointError at a loss that is not finite, ConnectionError when another process is lost.
+    """
+    processes, folder = processes or Processes(), Path(pace.out)
+    with claimed(folder) if processes.first else nullcontext():
+        agree(folder, experiment, config)
+        state = RunState(experiment.build(config), folder)
+        start = state.load()
+        if processes.first:
+            _say(processes, other_torch(folder))
+            write_config(folder, experiment, config)
+        with _listening() as signals:
+            loop = _Loop(state, experiment.pictures(config), config, pace, processes, signals)
+            return loop.train(start) if start < state.training.iterations else loop.again()
+
+
+class _Loop:
+    def __init__(
+        self,
+        state: RunState,
+        pictures: Pictures,
+        config: Hardware,
+        pace: Pace,
+        processes: Processes,
+        signals: list[int],
+    ) -> None:
+        self.state, self.training, self.pictures = state, state.training, pictures
+        self.config, self.pace, self.processes, self.signals = config, pace, processes, signals
+        self.device = next(self.training.model.parameters()).device
+        self.done, self.began, self.saved = 0, time.monotonic(), time.monotonic()
+        self.seconds = state.meter.seconds  # of earlier starts
+
+    def train(self, start: int) -> int:
+        """The exit code, after training from iteration `start` on."""
+        self.done, records = start, self._records(start)
+        with ExitStack() as stack:
+            bar = stack.enter_context(self._bar(start))
+            write = stack.enter_context(_writer(self.state.folder, start, self.pace)) if self.processes.first else None
+            try:
+                for record in records:
+                    self._after(record, bar, write)
+                    if self._over():
+                        break
+                self._save()
+            except FloatingPointError as error:
+                raise FloatingPointError(f"{error}; {self._kept()}") from None
+            except OSError as error:
+                raise OSError(f"{error}; {self._kept()}") from error
+            except RuntimeError as error:
+                if self.processes.count == 1 or not lost_worker(error):
+                    raise
+                self._save()  # the update that failed has changed nothing yet
+                raise ConnectionError(f"another process of this run is gone: {self._where()}") from error
+        return self._farewell()
+
+    def again(self) -> int:
+        """The exit code when all iterations were done before; the last picture is drawn if a crash came before it."""
+        self.done = self.training.iterations
+        if self.processes.first and not self._picture().exists():
+            self._draw()
+        _say(self.processes, f"all {self.done} iterations are done in {self.state.folder}")
+        return 0
+
+    def _records(self, start: int) -> Iterator[Record]:
+        t, parts = self.training, self.processes.parts(self.config.accumulate)
+        batches = self._batches(parts, start)
+        loss, model = self.processes.shared(t.loss, t.model, t.head), fast(t.model, self.config)
+        return fit(model, loss, batches, t.optimizer, clip=t.clip, lr=t.lr, seed=t.seed, start=start, parts=parts)
+
+    def _batches(self, parts: range, start: int) -> Iterator[Batch]:
+        """The parts of every batch that this process makes, in turn, until the run's last iteration."""
+        t, count = self.training, self.processes.count * self.config.accumulate
+        if t.batch_size % count:
+            raise ValueError(f"expected a batch_size that divides into {count} equal parts, got {t.batch_size}")
+        streams = [t.data(t.batch_size // count, seed=part_seed(t.seed, part), start=start) for part in parts]
+        return islice(chain.from_iterable(zip(*streams)), (t.iterations - start) * len(parts))
+
+    def _after(self, record: Record, bar: tqdm, write: Callable[[dict], None] | None) -> None:
+        """What follows an update: averages, and now and then a line, pictures, a checkpoint."""
+        self.done = record.iteration + 1
+        for average in self.state.averages.values():
+            average.update(self.training.model)
+        meter, bar.n = self.state.meter, self.done
+        meter.add(record)
+        if self.done % self.pace.log_every == 0 or self.done == self.training.iterations:
+            meter.seconds = self.seconds + time.monotonic() - self.began
+            line = self._line(meter.means())
+            bar.set_postfix_str(f"loss {line['loss']:.4g}", refresh=False)
+            if write is not None:
+                write(line)
+        bar.update(0)
+        if self.processes.first and self.pace.samples_every and self.done % self.pace.samples_every == 0:
+            self._draw()
+        if self.processes.first and time.monotonic() - self.saved > 60 * self.pace.checkpoint_minutes:
+            self._save()
+
+    def _line(self, means: dict[str, float]) -> dict[str, float]:
+        lr = self.training.optimizer.param_groups[0]["lr"]
+        images, seconds = self.done * self.training.batch_size, round(self.state.meter.seconds, 3)
+        return {"iteration": self.done, **means, "lr": lr, "images": images, "seconds": seconds}
+
+    def _over(self) -> bool:
+        """Whether to stop here, by what this process or another one knows."""
+        minutes = (time.monotonic() - self.began) / 60
+        late = self.pace.minutes is not None and minutes > self.pace.minutes
+        return self.processes.any(bool(self.signals) or late, self.device)
+
+    def _save(self) -> None:
+        if self.processes.first and self.done:
+            self.state.meter.seconds = self.seconds + time.monotonic() - self.began
+            self.state.save(self.done)
+            self.saved = time.monotonic()
+
+    @torch.no_grad()
+    def _draw(self) -> None:
+        """Pictures of the average, eight in a row, or a column for each class."""
+        columns, device = self.pictures.classes or 8, self.device
+        model = self.state.averages["ema10"].model
+        if self.pictures.classes:
+            model = model.given(torch.arange(columns, device=device).repeat(8))
+        generator = torch.Generator(device).manual_seed(fold(self.training.seed, _PICTURES))
+        x = self.training.draw(model, 8 * columns, generator)
+        save_picture(grid(self.pictures.to_unit(x), columns), self._picture())
+
+    def _picture(self) -> Path:
+        return self.state.folder / f"samples/{self.done:08}.png"
+
+    def _farewell(self) -> int:
+        finished = self.done == self.training.iterations
+        if finished and self.processes.first:
+            self._draw()
+        signal_number = self.signals[0] if self.signals else 0
+        if finished:
+            _say(self.processes, f"done: {self._where()}")
+        else:
+            why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else "out of time"
+            _say(self.processes, f"{why}: {self._where()}")
+        return 0 if finished or not signal_number else 128 + signal_number
+
+    def _where(self) -> str:
+        total, folder = self.training.iterations, self.state.folder
+        more = "" if self.done == total else "; the same command goes on from there"
+        return f"{self.done} of {total} iterations are saved in {folder}{more}"
+
+    def _kept(self) -> str:
+        file = self.state.folder / "checkpoint.pt"
+        return f"the last checkpoint is kept in {file}" if file.exists() else "there is no checkpoint yet"
+
+    def _bar(self, start: int) -> tqdm:
+        return tqdm(
+            total=self.training.iterations, initial=start, unit=" it", dynamic_ncols=True,
+            disable=not self.processes.first, mininterval=0.2 if sys.stderr.isatty() else 30.0,
+        )  # fmt: skip
+
+
+@contextmanager
+def _writer(folder: Path, start: int, pace: Pace) -> Iterator[Callable[[dict], None]]:
+    """Writes a line to log.jsonl, and its numbers for TensorBoard where that is asked for."""
+    log, board = Log(folder, start), None
+    if pace.tensorboard:
+        from torch.utils.tensorboard import SummaryWriter
+
+        board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+
+    def write(line: dict[str, float]) -> None:
+        log.write(line)
+        for name in line.keys() - {"iteration"} if board else ():
+            board.add_scalar(name, line[name], line["iteration"])
+
+    try:
+        yield write
+    finally:
+        log.close()
+        if board is not None:
+            board.close()
+
+
+@contextmanager
+def _listening() -> Iterator[list[int]]:
+    """The SIGINT and SIGTERM that came: the loop looks here between updates.  A second one interrupts at once."""
+    came: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if came:
+            raise KeyboardInterrupt
+        came.append(number)
+
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set handlers
+        yield came
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say(processes: Processes, text: str | None) -> None:
+    if text and processes.first:
+        print(f"minicm: {text}", file=sys.stderr)

@@ -1,0 +1,56 @@
+"""Classifier-free guidance: a denoiser made of two calls, D_w = D_∅ + w (D_y − D_∅).
+
+At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it leans towards the condition.
+"""
+
+from torch import Tensor
+
+from ..checks import answering, check_between, check_per_sample
+from ..paths import Path
+from ..shapes import Denoiser, PathDenoiser, check_path, like
+
+__all__ = ["guided", "guided_by"]
+
+
+def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Denoiser:
+    """D_∅(x, t) + w (D_y(x, t) − D_∅(x, t)): two evaluations a call; x (B, *S), t (B,) -> (B, *S).
+
+    conditional: a model with its label bound, such as `model.given(label)`.  The velocity of the result is the same
+    combination of the two velocities, on every path, since velocity is affine in x0.
+    Raises ValueError unless scale is finite; the result does, for an answer that has not the shape of x.
+    Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
+    """
+    check_between("scale", scale)
+    path = _common_path(conditional, unconditional)
+    conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        base = unconditional(x, t)
+        return base + scale * (conditional(x, t) - base)
+
+    return PathDenoiser(denoise, path)
+
+
+def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) -> Denoiser:
+    """`guided` with a scale of its own for each sample, (B,): the teacher of a student that takes the scale as input.
+
+    Bind the same scales to the student: for a `UNet` with `model.given(label, scales)`.  Source: Meng et al. 2023
+    (distillation of guided models), the first of its two stages.
+    The result raises ValueError unless scales has one for each sample of x.
+    """
+    path = _common_path(conditional, unconditional)
+    conditional, unconditional = answering("conditional", conditional), answering("unconditional", unconditional)
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("scales", scales, x)
+        base = unconditional(x, t)
+        return base + like(scales, x) * (conditional(x, t) - base)
+
+    return PathDenoiser(denoise, path)
+
+
+def _common_path(conditional: Denoiser, unconditional: Denoiser) -> Path | None:
+    """The path of the first, or None where it does not know it, after a check that the second is not of another."""
+    path = getattr(conditional, "path", None)
+    check_path("unconditional", unconditional, path)
+    return path

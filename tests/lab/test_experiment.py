@@ -1,0 +1,101 @@
+"""Every experiment of experiments/ trains for a few steps at tiny size, and the command line says what it refuses."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from minicm.data import cifar10
+from minicm.lab.__main__ import main
+from minicm.lab.experiment import load_experiment
+from minicm.lab.runner import load_run
+
+ROOT = Path(__file__).parents[2]
+EXPERIMENTS = ROOT / "experiments"
+TINY = ["--batch_size", "2", "--seed", "3", "--log_every", "1"]
+SMALL = [*TINY, "--size", "16", "--width", "8", "--blocks", "1"]
+
+
+@pytest.fixture(autouse=True)
+def float32():
+    torch.set_default_dtype(torch.float32)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """A made-up CIFAR-10 with few records."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / cifar10.FOLDER).mkdir()
+    generator = torch.Generator().manual_seed(0)
+    for name in cifar10.TRAIN + cifar10.TEST:
+        records = torch.randint(256, (12, cifar10.RECORD), generator=generator, dtype=torch.uint8)
+        records[:, 0] %= 10
+        (folder / cifar10.FOLDER / name).write_bytes(records.numpy().tobytes())
+    return folder
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+def train(runs, name, *options, iterations=2):
+    out = runs / name
+    argv = ["train", str(EXPERIMENTS / f"{name}.py"), "--out", str(out), "--iterations", str(iterations), *options]
+    assert main(argv) == 0
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["iteration"] for line in lines] == list(range(1, iterations + 1))
+    assert all(math.isfinite(line["loss"]) and line["grad_norm"] > 0 for line in lines)
+    assert (out / f"samples/{iterations:08}.png").is_file()
+    return lines
+
+
+def moved(folder, start=None):
+    """Whether the averaged weights are others than those of the start."""
+    experiment = load_experiment(EXPERIMENTS / f"{folder.name}.py")
+    config, model = load_run(folder)
+    first = experiment.new_model(config) if start is None else load_run(start)[1]
+    pairs = zip(model.parameters(), first.parameters(), strict=True)
+    return any(not torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.slow
+def test_digits(runs):
+    train(runs, "digits_diffusion", *TINY, "--evaluations", "2")
+    train(runs, "digits_ect", *TINY)
+    assert moved(runs / "digits_diffusion") and moved(runs / "digits_ect")
+    train(runs, "digits_scd", *TINY, "--teacher", str(runs / "digits_diffusion"), iterations=3)
+    assert moved(runs / "digits_scd", runs / "digits_diffusion")
+    train(runs, "digits_dense_diffusion", *TINY, "--width", "8", "--evaluations", "2")
+    train(runs, "digits_dense_ect", *TINY, "--width", "8", "--start", str(runs / "digits_dense_diffusion"))
+    assert moved(runs / "digits_dense_diffusion")
+    assert moved(runs / "digits_dense_ect", runs / "digits_dense_diffusion")
+
+
+@pytest.mark.slow
+def test_cifar10(runs, pictures, monkeypatch):
+    monkeypatch.setenv("MINICM_DATA", str(pictures))
+    monkeypatch.setenv("MINICM_UNVERIFIED", "1")
+    monkeypatch.setattr(cifar10, "RECORDS", 12)
+    train(runs, "cifar10_diffusion", *SMALL, "--evaluations", "2")
+    start = str(runs / "cifar10_diffusion")
+    train(runs, "cifar10_ect", *SMALL, "--start", start)
+    train(runs, "cifar10_scd", *SMALL, "--teacher", start, "--warmup", "1")
+    train(runs, "cifar10_sct", *SMALL, "--start", start, "--warmup", "1")
+    for name in ("cifar10_ect", "cifar10_scd", "cifar10_sct"):
+        assert moved(runs / name, runs / "cifar10_diffusion")
+
+
+@pytest.mark.parametrize("name", ["digits_scd", "cifar10_ect", "cifar10_scd", "cifar10_sct"])
+def test_presets_fit_each_other(name):
+    """The network that a preset starts from is the one that the preset of the same name makes."""
+    experiment = load_experiment(EXPERIMENTS / f"{name}.py")
+    diffusion = load_experiment(EXPERIMENTS / f"{name.split('_')[0]}_diffusion.py")
+    network = ("size", "width", "blocks", "classes")
+    for preset, config in experiment.presets().items():
+        other = diffusion.preset(preset)
+        assert all(getattr(config, k) == getattr(other, k) for k in network if hasattr(config, k))
+        folder = getattr(config, "start", getattr(config, "teacher", "runs/"))
+        assert folder.startswith("runs/")

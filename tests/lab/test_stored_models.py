@@ -1,0 +1,168 @@
+"""The files in data/: each loads into the model that its command builds, and is as good as it says."""
+
+import json
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, rivals, toys
+from minicm.checkpoints import load_weights
+from minicm.data import digit_halves, eight_gaussians_mixture, toy
+from minicm.data.cifar10 import to_pixels
+from minicm.evaluation import Yardstick
+from minicm.evaluation.cifar10 import cifar10_classifier, enlarged
+from minicm.evaluation.digits import DigitsClassifier
+from minicm.evaluation.frechet import Moments, features_of
+from minicm.lab.commands.drawing import loaded
+from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes.plane import PATH, new_model
+from minicm.sampling import consistency_sample
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "data").glob("*.safetensors"))
+MOST = 1_000_000  # bytes
+
+
+def metadata(file):
+    with safe_open(file, framework="pt") as opened:
+        return opened.metadata() or {}
+
+
+@cache
+def yardstick(name, n):
+    """One for all models of a data set: its floor takes seven sets."""
+    return Yardstick(toy(name), n, mixture=eight_gaussians_mixture())
+
+
+def check_toy(file, name):
+    """A quarter of the samples that were measured when it was stored: the teacher takes 79 calls for each."""
+    model = new_model()
+    recorded = load_weights(model, file)
+    draw = toys.by_ode if file.stem.endswith("_teacher") else one_step
+    x = draw(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)))
+    found = yardstick(name, 5000).measure(x)
+    assert found.modes == 8
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.05)  # a quarter teaches the classifier less
+    # Between sets of 5000 the energy distance scatters from half its median to three times it: see Floor.
+    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor"]) < 2.5
+
+
+def one_step(model, noise):
+    return consistency_sample(model, noise, [PATH.t_max], PATH)
+
+
+def check_rival(file, name):
+    """The very samples that were measured, so that the numbers are the same but for rounding."""
+    model = new_model()
+    recorded = load_weights(model, file)
+    x = one_step(model, PATH.prior((rivals.N, 2), torch.Generator().manual_seed(0)))
+    found = yardstick("eight_gaussians", rivals.N).measure(x)
+    assert found.modes == int(recorded["modes"]) == 8
+    assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.01)
+    assert found.ed_over_floor == pytest.approx(float(recorded["ed_over_floor"]), rel=0.05)
+
+
+def check_digits(file, name):
+    model = digits_mlp.new_model(name)
+    recorded = load_weights(model, file)
+    train, test = digits_mlp.data(name)
+    x = digits_mlp.samples(model, name, len(test), [digits_mlp.PATH.t_max])
+    found = digits_mlp.quality(x, train, test)
+    assert found.keys() <= recorded.keys()
+    for key, value in found.items():  # the same seed, hence the same samples but for rounding
+        assert value == pytest.approx(float(recorded[key]), rel=0.1)
+    assert found["nearest"] > 0.9 * found["nearest_of_test"]  # no copies
+
+
+def check_classifier(file, name):
+    model, half = DigitsClassifier().eval(), digit_halves()
+    recorded = load_weights(model, file)
+    found = digits_classifier.accuracy(model, half.test, half.test_labels)
+    assert found == pytest.approx(float(recorded["accuracy_on_test"]), abs=0.002)
+
+
+def check_unet(file, name):
+    """Of a U-Net, which is slow, a set of 898 instead of five; of an MLP the very samples that were measured."""
+    recorded, drawing = metadata(file), loaded(str(file), "cpu")
+    most = {"digits_unet_ect": 8, "digits_dense_ect": 2}[name]  # the Gaussian fit: 10
+    sets, scatter = (1, 0.3) if name == "digits_unet_ect" else (digits_unet.SETS, 0.05)
+    for steps in (1, 2):
+        found = digits_unet.quality(drawing, steps=steps, sets=sets)
+        assert found.over_floor == pytest.approx(float(recorded[f"over_floor_{steps}"]), rel=scatter)
+        assert found.copies < 0.03 and found.over_floor < most
+
+
+def check_successor(file, name):
+    """A quarter of the samples that were measured when it was stored, one jump each."""
+    model = contenders.flow_map(new_model())
+    recorded = load_weights(model, file)
+    x = contenders.by_jumps(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)), 1, torch.Generator())
+    found = yardstick("eight_gaussians", 5000).measure(x)
+    assert found.c2st == pytest.approx(float(recorded["c2st_1"]), abs=0.03)
+    assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor_1"]) < 2.5
+
+
+def check_cifar10_classifier(file, name):
+    """Without CIFAR-10 at hand: noise is no picture of it, nor are pictures of one size those of the other."""
+    model = cifar10_classifier(file)
+    assert float(metadata(file)["accuracy_on_test"]) > 0.75  # ten classes
+    large, small = model.statistics(32), model.statistics(16)
+    noise = torch.randint(256, (500, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    far = Moments.of(features_of(model.features, noise)).distance(large)
+    assert far > 3 * small.distance(large) > 0
+
+
+def check_cifar10_sixteen(file, name):
+    """The very samples that were measured, one evaluation each; without CIFAR-10, by the classifier's statistics."""
+    recorded, drawing, classifier = metadata(file), loaded(str(file), "cpu"), cifar10_classifier()
+    n = cifar10_sixteen.SAMPLES
+    x = to_pixels(drawing.draw(n, 1, 0, drawing.labels(n, [])))
+    found = Moments.of(features_of(classifier.features, enlarged(x))).distance(classifier.statistics(16))
+    assert found == pytest.approx(float(recorded["fd_clf_1"]), rel=0.03)
+    told = json.loads((file.parent / f"{name}.json").read_text("utf-8"))
+    rows = {(row["model"], row["samples"]): row for row in told["rows"]}
+    assert rows["ect", "1 step"]["fd_clf"] == pytest.approx(found, rel=0.03)
+    assert told["command"] == recorded["command"] and told["curves"].keys() == cifar10_sixteen.RUNS.keys()
+
+
+CHECKS = {
+    "cifar10_sixteen": check_cifar10_sixteen,
+    "cifar10_classifier": check_cifar10_classifier,
+    "lessons": check_rival,
+    "rivals": check_rival,
+    "successors": check_successor,
+    "toys": check_toy,
+    "digits_mlp": check_digits,
+    "digits_classifier": check_classifier,
+    "digits_unet": check_unet,
+}  # experiments/KEY.py
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_stored_model_is_as_good_as_it_says(file):
+    torch.set_default_dtype(torch.float32)
+    command = metadata(file).get("command", "")
+    found = re.fullmatch(r"python experiments/(\w+)\.py (\w+)", command)
+    assert found, f"expected the command that made {file.name} in its metadata, got {command!r}"
+    script, name = found.groups()
+    assert (ROOT / "experiments" / f"{script}.py").is_file() and file.stem.startswith(name)
+    assert script in CHECKS, f"say in CHECKS how to check what experiments/{script}.py makes"
+    CHECKS[script](file, name)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_stored_model_is_small(file):
+    assert file.stat().st_size < MOST
+    with safe_open(file, framework="pt") as opened:
+        kinds = {opened.get_tensor(key).dtype for key in opened.keys()}  # noqa: SIM118
+        assert kinds in ({torch.float32}, {torch.float16})
+
+
+def test_there_are_stored_models():
+    names = {file.stem for file in FILES}
+    assert {"eight_gaussians_teacher", "eight_gaussians_scd", "digits_student", "tinted_student"} <= names
+    assert {"digits_classifier", "digits_unet_ect", "digits_dense_ect", "cifar10_classifier"} <= names

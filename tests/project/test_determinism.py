@@ -1,0 +1,88 @@
+"""What docs/reliability.md promises of printed numbers, with other kernels in place of another machine."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import pytest
+import stable
+from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+ROOT = Path(__file__).parents[2]
+AVERAGE, SAMPLE = 1e-5, 1e-4  # data units: the tolerances of docs/reliability.md
+
+
+@cache
+def numbers(threads, kernels):
+    """{loss: {quantity: [numbers]}} of short trainings in a process of its own; "": the machine's own kernels."""
+    chosen = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    chosen.pop("ATEN_CPU_CAPABILITY", None)
+    command = [sys.executable, str(ROOT / "tests" / "stable_worker.py"), str(threads)]
+    chosen |= {"ATEN_CPU_CAPABILITY": kernels} if kernels else {}
+    done = subprocess.run(command, env=chosen, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert not kernels or found["kernels"] == kernels.upper()
+    return found["numbers"]
+
+
+@pytest.mark.slow
+def test_the_same_seed_again_gives_the_same_bits():
+    assert numbers(1, "") == numbers.__wrapped__(1, "")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("threads", "kernels"), [(2, ""), (1, "default")], ids=["two threads", "plain kernels"])
+def test_other_kernels_and_threads_change_no_printed_digit(threads, kernels):
+    """What is printed has two decimals, or three."""
+    ours, others = numbers(1, ""), numbers(threads, kernels)
+    assert ours.keys() == others.keys()
+    for name, quantities in ours.items():
+        for quantity, values in quantities.items():
+            tolerance = SAMPLE if quantity == "first sample" else AVERAGE
+            assert others[name][quantity] == pytest.approx(values, rel=0, abs=tolerance), (name, quantity)
+
+
+# --- the command that stands in for other machines
+
+
+def repository(folder, source, printed):
+    """A small repository, configured as ours is, with one notebook that prints what `source` does."""
+    (folder / "tutorials").mkdir()
+    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py"):
+        (folder / name).symlink_to(ROOT / name)
+    cell = new_code_cell(source, outputs=[new_output("stream", name="stdout", text=printed)], execution_count=1)
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(new_notebook(cells=[cell], metadata=kernel), folder / "tutorials" / "99_same.ipynb")
+
+
+SOURCE = """
+import torch
+torch.set_num_threads(1)
+weight = torch.ones(3, requires_grad=True)
+torch.optim.Adam([weight])
+print(torch.get_num_threads(), "thread;", int((weight == 1).sum()), "weights as they were set")
+"""
+
+
+@pytest.mark.slow
+def test_the_command_notices_what_is_not_the_same_elsewhere(tmp_path, monkeypatch, capsys):
+    repository(tmp_path, SOURCE, "1 thread; 3 weights as they were set\n")
+    monkeypatch.setattr(stable, "ROOT", tmp_path)
+    argv = ["tutorials/99_same.ipynb", "--seeds", "1", "--jobs", "1", "--only", "as it is", "two", "nudge"]
+    assert stable.main(argv) == 1
+    rows = [re.split(r"  +", line) for line in capsys.readouterr().out.splitlines()]
+    cell = "99_same.ipynb::Cell 0"
+    assert rows == [["as it is", "agreed"], ["two threads", cell], ["nudge 0", cell], ["2 runs differed"]]
+
+
+@pytest.mark.parametrize("argv", [["--times", "0"], ["--jobs", "0"], ["elsewhere.ipynb"], ["--only", "Sunday"]])
+def test_the_command_refuses_in_one_line(argv, capsys):
+    with pytest.raises(SystemExit):
+        stable.main(argv)
+    assert "expected" in capsys.readouterr().err.splitlines()[-1]
