@@ -181,7 +181,7 @@ def test_checks_that_need_what_is_broken_are_left_out(monkeypatch, tmp_path):
 
 def test_the_doctor_runs_by_its_path_without_torch(tmp_path):
     (tmp_path / "torch.py").write_text("raise ImportError('torn apart')")
-    run = [sys.executable, str(ROOT / "minicm" / "doctor.py")]
+    run = [sys.executable, str(ROOT / "minicm" / "lab" / "doctor.py")]
     environment = {
         "PYTHONPATH": str(tmp_path),
         "MINICM_CACHE": str(tmp_path / "cache"),
