@@ -7,6 +7,7 @@ from .classifier import c2st
 from .digits import DigitsQuality, evaluate_digits, pixel_gaussian
 from .distances import energy_distance, frechet_between, frechet_distance, mmd, sliced_wasserstein
 from .frechet import Moments, Neighbours, PrecisionRecall, features_of, frechet_in, kid, nearest, precision_recall
+from .tangents import TangentRecord, one_step_error, scm_record
 from .truth import CountCalls, MapError, Modes, far_floor, far_fraction, map_error, mode_coverage
 from .yardstick import Floor, Floors, Quality, Yardstick, evaluate_points, noise_floor
 
@@ -21,6 +22,7 @@ __all__ = [
     "Neighbours",
     "PrecisionRecall",
     "Quality",
+    "TangentRecord",
     "Yardstick",
     "c2st",
     "energy_distance",
@@ -38,7 +40,9 @@ __all__ = [
     "mode_coverage",
     "nearest",
     "noise_floor",
+    "one_step_error",
     "pixel_gaussian",
     "precision_recall",
+    "scm_record",
     "sliced_wasserstein",
 ]
