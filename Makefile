@@ -38,7 +38,7 @@ help:
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
 	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
 	@echo "make marks    add the marks of to_mark.csv to the tables and feedback pages of grade: OUT=folder"
-	@echo "make test-all make test, and all assignments through nbgrader"
+	@echo "make test-all make test, all assignments through nbgrader, and the lessons with every weight nudged, twice"
 	@echo "make lock     write constraints.txt anew, from constraints.in"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
@@ -52,8 +52,11 @@ test: $(FULL)
 quick: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest tests $(SPREAD) -m "not slow" $(ARGS)
 
+# The lessons that train, which must come out the same when every weight is nudged.
+TRAIN = $(wildcard tutorials/0[4789]_*.ipynb tutorials/1[0234]_*.ipynb)
 test-all: $(FULL)
 	MINICM_ALL_ASSIGNMENTS=1 $(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
+	$(PY) tests/stable.py $(TRAIN) --seeds 2 --only nudge --jobs $(JOBS)
 
 lab: $(FULL)
 	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials
