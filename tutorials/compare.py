@@ -7,7 +7,7 @@ A cell says in its metadata what holds for it:
 
     "minicm": {"tolerance": {"digits": 0, "share": 0}}     a closed form: exactly as stored
     "minicm": {"tolerance": {"digits": 4, "share": 0.1}}   a noisy number
-    "minicm": {"tolerance": {"counts": 5}}                 integers that were learnt: 5 more or less
+    "minicm": {"tolerance": {"counts": 0.2}}               integers that were learnt: a fifth more or less, at least 1
 """
 
 import json
@@ -33,17 +33,20 @@ ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a number may be from the stored one: the largest of so many units of its last digit and that share of it."""
+    """How far a number may be from the stored one: so many units of its last digit or that share of it, what is more.
+
+    Integers may not differ at all, but where `counts` is the share of them that may, and then by 1 at least.
+    """
 
     digits: float = 2.0
     share: float = 0.03
-    counts: int = 0
+    counts: float = 0.0
 
     def allows(self, stored: str, printed: str) -> bool:
         """Whether the second text of a number is close enough to the first; equal numbers always are."""
         a, b = _value(stored), _value(printed)
         if stored.isdigit():
-            return printed.isdigit() and abs(a - b) <= self.counts
+            return printed.isdigit() and abs(a - b) <= max(1.0, self.counts * a)
         return abs(a - b) <= max(self.digits * _unit(stored), self.share * abs(a)) * (1 + 1e-9)
 
 

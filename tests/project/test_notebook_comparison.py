@@ -75,9 +75,10 @@ def test_a_closed_form_is_exact():
 
 
 def test_a_count_that_was_learnt():
-    counts = tolerance_of({"minicm": {"tolerance": {"counts": 100}}})
+    counts = tolerance_of({"minicm": {"tolerance": {"counts": 0.1}}})
     assert difference("blew up at 1300 with 0.2", "blew up at 1400 with 0.1", counts) is None
-    assert difference("blew up at 1300", "blew up at 1401", counts)
+    assert difference("blew up at 1300", "blew up at 1431", counts)
+    assert difference("3 left", "4 left", counts) is None and difference("3 left", "5 left", counts)
     assert difference("blew up at 1300", "blew up at 1300.5", counts)
 
 
