@@ -73,10 +73,9 @@ site: $(SITE)
 		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
 
 # pdoc imports what it documents: it runs in $(VENV) and lies in a folder beside it, which only this command sees.
-# It warns of a module that it meets by its name and again in the __all__ of its package, and writes one page for both.
 SOURCES = $(filter-out %/__main__.py minicm/course/%,$(wildcard minicm/*.py minicm/*/*.py minicm/*/*/*.py))
 api: $(API)
-	@PYTHONPATH=$(VENV)-api $(ONE_THREAD) $(PY) -W "ignore:The module specification:UserWarning" -m pdoc \
+	@PYTHONPATH=$(VENV)-api $(ONE_THREAD) $(PY) -m pdoc \
 		$(subst /,.,$(patsubst %/__init__,%,$(basename $(SOURCES)))) \
 		--output-directory out/api --no-show-source --template-directory docs/api
 	@echo "the reference begins at out/api/minicm.html"

@@ -1,81 +1,49 @@
 """minicm: consistency models from first principles, from points in the plane to images, in one or two steps."""
 
-from . import data
-from .averages import EMA, PowerEMA
-from .losses import ConsistencyLoss, DenoisingLoss, SCMLoss, VelocityLoss, cd, consistency_loss, ct, ect, ict, scm_loss
-from .nets import MLP, UNet
-from .paths import VE, VP, Linear, Path, TrigFlow
-from .precond import (
-    ConsistencyScaling,
-    EDMScaling,
-    PathScaling,
-    Preconditioned,
-    Recovered,
-    TrigFlowScaling,
-    model_on,
-    transport,
-)
-from .sampling.few_steps import consistency_sample
-from .solvers.multistep import exponential_adams
-from .solvers.steps import (
-    ddim_step,
-    euler_step,
-    heun_step,
-    integrate,
-    midpoint_step,
-    probability_flow,
-    rk4_step,
-    trajectory,
-)
-from .times import karras_grid, log_grid, log_normal, scale_grid, uniform, uniform_grid
-from .training import fit
+from . import data as data
+from .averages import EMA as EMA
+from .averages import PowerEMA as PowerEMA
+from .losses import ConsistencyLoss as ConsistencyLoss
+from .losses import DenoisingLoss as DenoisingLoss
+from .losses import SCMLoss as SCMLoss
+from .losses import VelocityLoss as VelocityLoss
+from .losses import cd as cd
+from .losses import consistency_loss as consistency_loss
+from .losses import ct as ct
+from .losses import ect as ect
+from .losses import ict as ict
+from .losses import scm_loss as scm_loss
+from .nets import MLP as MLP
+from .nets import UNet as UNet
+from .paths import VE as VE
+from .paths import VP as VP
+from .paths import Linear as Linear
+from .paths import Path as Path
+from .paths import TrigFlow as TrigFlow
+from .precond import ConsistencyScaling as ConsistencyScaling
+from .precond import EDMScaling as EDMScaling
+from .precond import PathScaling as PathScaling
+from .precond import Preconditioned as Preconditioned
+from .precond import Recovered as Recovered
+from .precond import TrigFlowScaling as TrigFlowScaling
+from .precond import model_on as model_on
+from .precond import transport as transport
+from .sampling.few_steps import consistency_sample as consistency_sample
+from .solvers.multistep import exponential_adams as exponential_adams
+from .solvers.steps import ddim_step as ddim_step
+from .solvers.steps import euler_step as euler_step
+from .solvers.steps import heun_step as heun_step
+from .solvers.steps import integrate as integrate
+from .solvers.steps import midpoint_step as midpoint_step
+from .solvers.steps import probability_flow as probability_flow
+from .solvers.steps import rk4_step as rk4_step
+from .solvers.steps import trajectory as trajectory
+from .times import karras_grid as karras_grid
+from .times import log_grid as log_grid
+from .times import log_normal as log_normal
+from .times import scale_grid as scale_grid
+from .times import uniform as uniform
+from .times import uniform_grid as uniform_grid
+from .training import fit as fit
 
 __version__ = "0.1.0"
-
-__all__ = [
-    "EMA",
-    "MLP",
-    "VE",
-    "VP",
-    "ConsistencyLoss",
-    "ConsistencyScaling",
-    "DenoisingLoss",
-    "EDMScaling",
-    "Linear",
-    "Path",
-    "PathScaling",
-    "PowerEMA",
-    "Preconditioned",
-    "Recovered",
-    "SCMLoss",
-    "TrigFlow",
-    "TrigFlowScaling",
-    "UNet",
-    "VelocityLoss",
-    "cd",
-    "consistency_loss",
-    "consistency_sample",
-    "ct",
-    "data",
-    "ddim_step",
-    "ect",
-    "euler_step",
-    "exponential_adams",
-    "fit",
-    "heun_step",
-    "ict",
-    "integrate",
-    "karras_grid",
-    "log_grid",
-    "log_normal",
-    "midpoint_step",
-    "model_on",
-    "probability_flow",
-    "rk4_step",
-    "scale_grid",
-    "scm_loss",
-    "trajectory",
-    "transport",
-    "uniform",
-    "uniform_grid",
-]

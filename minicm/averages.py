@@ -8,8 +8,6 @@ from numbers import Real
 import torch
 from torch import Tensor, nn
 
-__all__ = ["EMA", "Average", "PowerEMA", "ScheduledEMA"]
-
 
 class Average(ABC):
     """A copy of a model, `.model`, whose parameters follow it: θ̄_n = β_n θ̄_(n−1) + (1 − β_n) θ_n, n = 1, 2, ...

@@ -20,17 +20,6 @@ from torch import nn
 from .checks import one_line, shown
 from .outlines import check_fit, check_optimizer_fit, listed
 
-__all__ = [
-    "Stateful",
-    "check_weights",
-    "load_checkpoint",
-    "load_weights",
-    "metadata_of",
-    "save_checkpoint",
-    "save_weights",
-    "write_whole",
-]
-
 _FORMAT = "minicm checkpoint 1"
 _MOST = 10**15  # iterations
 

@@ -12,23 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = [
-    "answered",
-    "answering",
-    "as_floats",
-    "check_alike",
-    "check_batch",
-    "check_between",
-    "check_count",
-    "check_event_shape",
-    "check_floats",
-    "check_per_sample",
-    "check_positive",
-    "one_line",
-    "parsed_json",
-    "shown",
-]
-
 
 def shown(value: object) -> str:
     """What came, in a few words: dtype, shape and device of a tensor, or the value, or its type if that is long."""

@@ -10,8 +10,6 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-__all__ = ["check_fit", "check_optimizer_fit", "listed"]
-
 
 def check_fit(found: object, expected: object, what: str) -> None:
     """Raise ValueError, one line, unless both hold leaves of the same names and outlines; what: how to call `found`."""

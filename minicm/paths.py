@@ -22,8 +22,6 @@ from .checks import (
 from .shapes import like
 from .times import karras_grid, log_grid
 
-__all__ = ["VE", "VP", "Linear", "Path", "TrigFlow"]
-
 _NOISIEST = 80.0  # EDM's largest noise-to-signal ratio: what a grid has second where that of t_max is infinite
 
 

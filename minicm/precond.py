@@ -14,18 +14,6 @@ from .checks import answered, check_between, check_per_sample, check_positive
 from .paths import VE, Path, TrigFlow
 from .shapes import Denoiser, PathDenoiser, like, of_path
 
-__all__ = [
-    "ConsistencyScaling",
-    "EDMScaling",
-    "PathScaling",
-    "Preconditioned",
-    "Recovered",
-    "Scaling",
-    "TrigFlowScaling",
-    "model_on",
-    "transport",
-]
-
 Scaling = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
 
 

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from .checks import check_count
 
-__all__ = ["fold", "forked_rng"]
-
 
 def fold(seed: int, *indices: int) -> int:
     """A seed in [0, 2⁶³) mixed from every number given: the seed of a run, then an iteration, then a stream.

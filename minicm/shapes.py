@@ -13,22 +13,6 @@ from torch import Tensor, nn
 
 from .checks import answering, as_floats, check_floats, check_per_sample
 
-__all__ = [
-    "Denoiser",
-    "Distance",
-    "Loss",
-    "PathDenoiser",
-    "Sampler",
-    "Step",
-    "Velocity",
-    "check_path",
-    "in_eval",
-    "like",
-    "of_path",
-    "per_sample",
-    "time_grid",
-]
-
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> E[x0|x_t], or a consistency function
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> dx/dt
 Step = Callable[[Velocity, Tensor, Tensor, Tensor], Tensor]  # (velocity, x, t, s) -> x at s

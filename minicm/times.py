@@ -14,22 +14,6 @@ from torch import Tensor
 
 from .checks import as_floats, check_between, check_count, check_floats, check_positive
 
-__all__ = [
-    "Law",
-    "ct_decay",
-    "ct_levels",
-    "discretised_log_normal",
-    "ect_stage",
-    "ect_time",
-    "ict_levels",
-    "karras_grid",
-    "log_grid",
-    "log_normal",
-    "scale_grid",
-    "uniform",
-    "uniform_grid",
-]
-
 Law = Callable[[int, torch.Generator | None], Tensor]  # (n, generator) -> (n,) float64, on the generator's device
 
 

@@ -18,8 +18,6 @@ from .checks import check_count, check_positive, shown
 from .seeds import fold
 from .shapes import Loss, conditioned
 
-__all__ = ["Batch", "Record", "fit", "part_seed", "warmup_cosine", "warmup_linear_decay"]
-
 Batch = Tensor | tuple[Tensor, ...]  # x0 (B, *S), or (x0, *conditions), each (B, ...)
 
 _NOISE, _DROPOUT = 1, 2  # two streams: one seed for both would make the dropout mask a function of the noise

@@ -19,8 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["Answer", "Counted", "Test", "compare", "depends", "grade", "two_results", "verdict"]
-
 Answer = Callable[..., object]  # the learner's function, guarded; or the learner's value as it is
 Test = Callable[[Answer], str | None]  # None, or what is wrong, in words
 

@@ -4,8 +4,6 @@ import torch
 
 from .checking import Answer, compare, grade
 
-__all__ = ["check_radius"]
-
 X = torch.tensor([[3.0, -4.0], [0.6, 0.8]], dtype=torch.float64)  # as many points as coordinates
 
 

@@ -8,8 +8,6 @@ from torch import Tensor
 
 from .checking import Answer, compare, grade
 
-__all__ = ["check_convert", "check_ou_time", "check_ou_velocity", "check_standardise"]
-
 T = torch.tensor([0.3, 1.1], dtype=torch.float64)  # as many times as coordinates: a wrong axis cannot hide
 X0 = torch.tensor([[0.7, -0.2], [-0.4, 0.5]], dtype=torch.float64)
 EPS = torch.tensor([[-1.0, 0.4], [0.8, 1.5]], dtype=torch.float64)

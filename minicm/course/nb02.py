@@ -6,8 +6,6 @@ from torch import Tensor
 from ..paths import VP, Path
 from .checking import Answer, compare, grade
 
-__all__ = ["check_flow_by_score", "check_importance", "check_score", "check_two_points"]
-
 X = torch.tensor([[0.7, -0.2], [-0.4, 0.5]], dtype=torch.float64)
 ALPHA, SIGMA = torch.tensor(0.8, dtype=torch.float64), torch.tensor(0.6, dtype=torch.float64)
 

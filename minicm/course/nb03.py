@@ -12,8 +12,6 @@ from ..solvers.steps import euler_step, heun_step, integrate, midpoint_step, pro
 from ..times import log_grid, uniform_grid
 from .checking import Answer, Counted, compare, grade
 
-__all__ = ["check_ddim_linear", "check_grid", "check_heun_step", "check_order"]
-
 T = torch.tensor([1.2, 0.7], dtype=torch.float64)  # as many times as coordinates: a wrong axis cannot hide
 S = torch.tensor([0.9, 0.2], dtype=torch.float64)
 X = torch.tensor([[1.0, -2.0], [0.5, 1.5]], dtype=torch.float64)

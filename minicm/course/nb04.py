@@ -4,8 +4,6 @@ import torch
 
 from .checking import Answer, compare, grade, two_results
 
-__all__ = ["check_edm_weight", "check_ema_update", "check_linear_scaling", "check_velocity_target"]
-
 T = torch.tensor([0.2, 0.9], dtype=torch.float64)  # as many times as coordinates: a wrong axis cannot hide
 X0 = torch.tensor([[0.7, -0.2], [-0.4, 0.5]], dtype=torch.float64)
 EPS = torch.tensor([[-1.0, 0.4], [0.8, 1.5]], dtype=torch.float64)

@@ -10,8 +10,6 @@ from ..evaluation.distances import directions
 from ..shapes import Denoiser
 from .checking import Answer, Counted, compare, grade
 
-__all__ = ["check_evaluations", "check_floor", "check_sliced", "check_unbiased"]
-
 
 def _two_sets(n: int, m: int) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(5)

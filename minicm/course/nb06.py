@@ -6,8 +6,6 @@ from torch import Tensor
 from ..shapes import like
 from .checking import Answer, Counted, compare, grade, two_results
 
-__all__ = ["check_boundary_scalings", "check_gaussian_f", "check_inconsistency", "check_one_step"]
-
 T_MIN, STD = 0.1, 0.5
 
 

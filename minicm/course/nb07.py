@@ -7,9 +7,6 @@ from torch import Tensor
 
 from ..times import karras_grid
 from .checking import Answer, compare, grade, two_results
-from .nb07_target import check_target
-
-__all__ = ["check_gradient_sides", "check_neighbours", "check_num_levels", "check_target"]
 
 LEVELS = torch.tensor([80.0, 10.0, 2.0, 0.3, 0.002], dtype=torch.float64)
 DRAWS = 4000

@@ -6,8 +6,6 @@ from torch import Tensor
 from ..shapes import like
 from .checking import Answer, Counted, compare, depends, grade
 
-__all__ = ["check_target"]
-
 
 def check_target(student: object) -> None:
     """Say how my_target(model, teacher, x_t, t, s) does: a function each, (B, 2), (B,), (B,) -> aims, (B, 2)."""

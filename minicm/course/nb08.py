@@ -9,10 +9,7 @@ from ..paths import VE, Path, TrigFlow
 from ..shapes import like
 from ..times import ct_levels
 from .checking import Answer, compare, grade, two_results
-from .nb08_losses import check_ect_partner, check_ict_loss, draw
-
-__all__ = ["check_ct_levels", "check_ct_pair", "check_ect_partner", "check_ict_loss", "check_pseudo_huber"]
-
+from .nb08_losses import draw
 
 # ---- the pair
 

@@ -10,8 +10,6 @@ from ..shapes import like
 from ..times import ect_time
 from .checking import Answer, Counted, compare, depends, grade
 
-__all__ = ["check_ect_partner", "check_ict_loss", "draw"]
-
 
 def draw() -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """x0, eps (2, 2) and t > s (2,); as many samples as coordinates, so that a wrong axis shows in the numbers."""

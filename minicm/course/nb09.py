@@ -12,19 +12,7 @@ from torch import Tensor, nn
 
 from ..shapes import Denoiser, like, per_sample
 from .checking import Answer, Counted, compare, depends, grade
-from .nb09_cases import CAUSES, PATH, Case, case, check_diagnosis
-
-__all__ = [
-    "CAUSES",
-    "Case",
-    "TwoLevels",
-    "case",
-    "check_diagnosis",
-    "check_gradient_test",
-    "check_renoised_std",
-    "check_repaired_loss",
-]
-
+from .nb09_cases import PATH
 
 PairLoss = Callable[[Denoiser, Tensor, Tensor, Tensor, Tensor], Tensor]  # (model, x0, eps, t, s) -> (B,)
 

@@ -13,8 +13,6 @@ from ..shapes import Denoiser, like, per_sample
 from ..times import karras_grid
 from .checking import grade
 
-__all__ = ["CAUSES", "PATH", "Case", "case", "check_diagnosis"]
-
 PATH = VE()
 
 

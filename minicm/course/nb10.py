@@ -9,8 +9,6 @@ from ..precond import Preconditioned, TrigFlowScaling
 from ..shapes import like, per_sample
 from .checking import Answer, compare, grade
 
-__all__ = ["check_normalised", "check_regression", "check_rotation", "check_start", "check_tangent"]
-
 STD = 0.5  # σ_d
 C = 0.1
 

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from .checking import Answer, compare, grade
 
-__all__ = ["check_few_steps", "check_grey_part", "check_replace", "check_slerp"]
-
 A = torch.tensor([[0.7, -0.2], [-0.4, 0.5]], dtype=torch.float64)  # as many samples as values: no axis can hide
 B = torch.tensor([[-1.0, 0.4], [0.8, 1.5]], dtype=torch.float64)
 TURN = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)

@@ -10,8 +10,6 @@ from ..shapes import like, per_sample
 from ..solvers.steps import ddim_step
 from .checking import Answer, compare, depends, grade
 
-__all__ = ["check_critic", "check_matching", "check_target", "check_weight"]
-
 PATH = TrigFlow()
 EVENTS = ((2,), (3, 4, 4))  # points and images
 

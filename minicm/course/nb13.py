@@ -14,8 +14,6 @@ from ..rivals.jumps import Jump
 from ..shapes import like
 from .checking import Answer, compare, grade
 
-__all__ = ["check_lagrangian_target", "check_meanflow_target", "check_mmd", "check_shortcut_target"]
-
 
 class _Average(nn.Module):
     """A smooth u(x, t, s) for any event shape, with a weight, so that gradients can be seen."""

@@ -5,8 +5,6 @@ from torch import Tensor
 
 from .checking import Answer, compare, grade
 
-__all__ = ["check_conv_flops", "check_joined_gradient", "check_kid"]
-
 
 def check_conv_flops(student: object) -> None:
     """Say how my_conv_flops(inputs, outputs, kernel, height, width) does: FLOPs of one picture, stride 1, no bias."""

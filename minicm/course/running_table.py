@@ -10,8 +10,6 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["record", "show"]
-
 Row = Mapping[str, object]
 
 FILE = Path("running_table.json")  # a notebook's kernel starts in the notebook's folder

@@ -1,53 +1,32 @@
 """Data sets: points in the plane, digits of 8 x 8 pixels, CIFAR-10, and endless batches of any of them."""
 
-from .batches import batches, of_labelled, of_points
-from .cifar10 import cifar10_test, cifar10_train, labelled_pictures, mirrored_pictures, pooled, to_data, to_pixels
-from .digits import TINTS, digit_halves, digit_images, tint_index, tinted, to_grey, to_rgb
-from .toys import (
-    TOYS,
-    checkerboard,
-    dinosaur,
-    eight_gaussians,
-    eight_gaussians_mixture,
-    moons,
-    pinwheel,
-    product_mixture,
-    product_mixture_oracle,
-    ring,
-    ring_oracle,
-    swiss_roll,
-    toy,
-)
-
-__all__ = [
-    "TINTS",
-    "TOYS",
-    "batches",
-    "checkerboard",
-    "cifar10_test",
-    "cifar10_train",
-    "digit_halves",
-    "digit_images",
-    "dinosaur",
-    "eight_gaussians",
-    "eight_gaussians_mixture",
-    "labelled_pictures",
-    "mirrored_pictures",
-    "moons",
-    "of_labelled",
-    "of_points",
-    "pinwheel",
-    "pooled",
-    "product_mixture",
-    "product_mixture_oracle",
-    "ring",
-    "ring_oracle",
-    "swiss_roll",
-    "tint_index",
-    "tinted",
-    "to_data",
-    "to_grey",
-    "to_pixels",
-    "to_rgb",
-    "toy",
-]
+from .batches import batches as batches
+from .batches import of_labelled as of_labelled
+from .batches import of_points as of_points
+from .cifar10 import cifar10_test as cifar10_test
+from .cifar10 import cifar10_train as cifar10_train
+from .cifar10 import labelled_pictures as labelled_pictures
+from .cifar10 import mirrored_pictures as mirrored_pictures
+from .cifar10 import pooled as pooled
+from .cifar10 import to_data as to_data
+from .cifar10 import to_pixels as to_pixels
+from .digits import TINTS as TINTS
+from .digits import digit_halves as digit_halves
+from .digits import digit_images as digit_images
+from .digits import tint_index as tint_index
+from .digits import tinted as tinted
+from .digits import to_grey as to_grey
+from .digits import to_rgb as to_rgb
+from .toys import TOYS as TOYS
+from .toys import checkerboard as checkerboard
+from .toys import dinosaur as dinosaur
+from .toys import eight_gaussians as eight_gaussians
+from .toys import eight_gaussians_mixture as eight_gaussians_mixture
+from .toys import moons as moons
+from .toys import pinwheel as pinwheel
+from .toys import product_mixture as product_mixture
+from .toys import product_mixture_oracle as product_mixture_oracle
+from .toys import ring as ring
+from .toys import ring_oracle as ring_oracle
+from .toys import swiss_roll as swiss_roll
+from .toys import toy as toy

@@ -11,8 +11,6 @@ from ..checks import check_count
 from ..seeds import fold
 from ..shapes import Sampler
 
-__all__ = ["batches", "of_labelled", "of_points"]
-
 _DATA = 3  # the stream that is data's: from the loss's stream, the noise in x0 would repeat in ε
 
 

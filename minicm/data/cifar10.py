@@ -19,18 +19,6 @@ from torch import Tensor
 from ..checks import check_floats, shown
 from .batches import batches
 
-__all__ = [
-    "CLASSES",
-    "cifar10_test",
-    "cifar10_train",
-    "data_folder",
-    "labelled_pictures",
-    "mirrored_pictures",
-    "pooled",
-    "to_data",
-    "to_pixels",
-]
-
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
 ARCHIVE, MD5 = "cifar-10-binary.tar.gz", "c32a1d4ab5d03f1284b67883e8d87530"

@@ -12,8 +12,6 @@ from torch import Tensor
 
 from ..checks import check_count, check_floats
 
-__all__ = ["LUMA", "TINTS", "Halves", "digit_halves", "digit_images", "tint_index", "tinted", "to_grey", "to_rgb"]
-
 INK = 16.0  # the value of full ink; paper is 0
 MEAN, STD = 4.884165, 6.016788  # of the 1797 · 64 values
 TINTED_MEAN, TINTED_STD = 2.244568, 3.783030  # of the 1797 · 3 · 64 values of `tinted`, in the same unit

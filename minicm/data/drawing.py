@@ -11,8 +11,6 @@ from torch import Tensor
 
 from ..checks import as_floats, check_count
 
-__all__ = ["DINOSAUR", "Drawing"]
-
 Stroke = Sequence[tuple[float, float]]
 
 # A body seen from the side, head to the right, drawn clockwise from the tip of the tail.

@@ -16,22 +16,6 @@ from ..oracles import GaussianMixture, Mixture1D, ProductMixture, Ring
 from ..shapes import Sampler
 from .drawing import DINOSAUR
 
-__all__ = [
-    "TOYS",
-    "checkerboard",
-    "dinosaur",
-    "eight_gaussians",
-    "eight_gaussians_mixture",
-    "moons",
-    "pinwheel",
-    "product_mixture",
-    "product_mixture_oracle",
-    "ring",
-    "ring_oracle",
-    "swiss_roll",
-    "toy",
-]
-
 STD = 0.5  # data units, the σ_d that every scaling and path of the package assumes
 
 

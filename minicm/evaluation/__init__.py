@@ -3,46 +3,36 @@
 A distance between two finite true sets is not 0.  That floor is the unit here: quality is distance / floor.
 """
 
-from .classifier import c2st
-from .digits import DigitsQuality, evaluate_digits, pixel_gaussian
-from .distances import energy_distance, frechet_between, frechet_distance, mmd, sliced_wasserstein
-from .frechet import Moments, Neighbours, PrecisionRecall, features_of, frechet_in, kid, nearest, precision_recall
-from .tangents import TangentRecord, one_step_error, scm_record
-from .truth import CountCalls, MapError, Modes, far_floor, far_fraction, map_error, mode_coverage
-from .yardstick import Floor, Floors, Quality, Yardstick, evaluate_points, noise_floor
-
-__all__ = [
-    "CountCalls",
-    "DigitsQuality",
-    "Floor",
-    "Floors",
-    "MapError",
-    "Modes",
-    "Moments",
-    "Neighbours",
-    "PrecisionRecall",
-    "Quality",
-    "TangentRecord",
-    "Yardstick",
-    "c2st",
-    "energy_distance",
-    "evaluate_digits",
-    "evaluate_points",
-    "far_floor",
-    "far_fraction",
-    "features_of",
-    "frechet_between",
-    "frechet_distance",
-    "frechet_in",
-    "kid",
-    "map_error",
-    "mmd",
-    "mode_coverage",
-    "nearest",
-    "noise_floor",
-    "one_step_error",
-    "pixel_gaussian",
-    "precision_recall",
-    "scm_record",
-    "sliced_wasserstein",
-]
+from .classifier import c2st as c2st
+from .digits import DigitsQuality as DigitsQuality
+from .digits import evaluate_digits as evaluate_digits
+from .digits import pixel_gaussian as pixel_gaussian
+from .distances import energy_distance as energy_distance
+from .distances import frechet_between as frechet_between
+from .distances import frechet_distance as frechet_distance
+from .distances import mmd as mmd
+from .distances import sliced_wasserstein as sliced_wasserstein
+from .frechet import Moments as Moments
+from .frechet import Neighbours as Neighbours
+from .frechet import PrecisionRecall as PrecisionRecall
+from .frechet import features_of as features_of
+from .frechet import frechet_in as frechet_in
+from .frechet import kid as kid
+from .frechet import nearest as nearest
+from .frechet import precision_recall as precision_recall
+from .tangents import TangentRecord as TangentRecord
+from .tangents import one_step_error as one_step_error
+from .tangents import scm_record as scm_record
+from .truth import CountCalls as CountCalls
+from .truth import MapError as MapError
+from .truth import Modes as Modes
+from .truth import far_floor as far_floor
+from .truth import far_fraction as far_fraction
+from .truth import map_error as map_error
+from .truth import mode_coverage as mode_coverage
+from .yardstick import Floor as Floor
+from .yardstick import Floors as Floors
+from .yardstick import Quality as Quality
+from .yardstick import Yardstick as Yardstick
+from .yardstick import evaluate_points as evaluate_points
+from .yardstick import noise_floor as noise_floor

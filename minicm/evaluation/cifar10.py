@@ -15,8 +15,6 @@ from ..data.cifar10 import to_pixels
 from .frechet import Moments, PrecisionRecall, features_of, kid, nearest, precision_recall
 from .stored import stored_classifier
 
-__all__ = ["CLASSIFIER", "Cifar10Classifier", "Cifar10Quality", "cifar10_classifier", "enlarged", "evaluate_cifar10"]
-
 CLASSIFIER = Path(__file__).resolve().parents[2] / "data" / "cifar10_classifier.safetensors"
 SIZES = (32, 16)  # of which the file holds statistics
 _PAIRS = 5000  # samples of each side for what costs their square

@@ -13,8 +13,6 @@ from torch import Tensor
 from ..checks import check_count
 from .distances import rows_of_two
 
-__all__ = ["c2st"]
-
 _FEATURES, _WIDTH, _STEPS, _BATCH, _RATE = 32, 64, 300, 1024, 3e-3
 _FREQUENCIES = (0.5, 8.0)  # radians per std of the data: from its extent down to about a tenth of it
 

@@ -16,8 +16,6 @@ from .distances import rows
 from .frechet import Moments, features_of, nearest
 from .stored import stored_classifier
 
-__all__ = ["CLASSIFIER", "DigitsClassifier", "DigitsQuality", "digits_classifier", "evaluate_digits", "pixel_gaussian"]
-
 CLASSIFIER = Path(__file__).resolve().parents[2] / "data" / "digits_classifier.safetensors"
 
 

@@ -13,21 +13,6 @@ from torch import Tensor
 
 from ..checks import check_count, check_positive, shown
 
-__all__ = [
-    "directions",
-    "energy_distance",
-    "frechet_between",
-    "frechet_distance",
-    "mean_distance",
-    "mean_distance_between",
-    "mmd",
-    "project",
-    "rows",
-    "rows_of_two",
-    "sliced_w2",
-    "sliced_wasserstein",
-]
-
 _CHUNK = 250  # rows of the (n, m) distances held at once: for m = 5000 they stay in the cache
 
 

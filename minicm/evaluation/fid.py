@@ -10,8 +10,6 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-__all__ = ["SAMPLES", "cifar10_fid"]
-
 SAMPLES = 50_000  # of the protocol
 _INSTALL = 'FID needs torch-fidelity: install it with `pip install "minicm[fid]"`'
 _ONLINE = "torch-fidelity downloads Inception's weights and CIFAR-10 once: it needs a network, or its cache"

@@ -13,18 +13,6 @@ from torch import Tensor, nn
 from ..checks import check_count
 from .distances import frechet_distance, rows, rows_of_two
 
-__all__ = [
-    "Features",
-    "Moments",
-    "Neighbours",
-    "PrecisionRecall",
-    "features_of",
-    "frechet_in",
-    "kid",
-    "nearest",
-    "precision_recall",
-]
-
 Features = Callable[[Tensor], Tensor]  # pictures (n, *S) -> features (n, D)
 
 _CHUNK = 500  # rows of the (n, m) distances held at once

@@ -9,8 +9,6 @@ from torch import nn
 
 from ..checkpoints import load_weights
 
-__all__ = ["stored_classifier"]
-
 Classifier = TypeVar("Classifier", bound=nn.Module)
 
 

@@ -16,8 +16,6 @@ from ..paths import TrigFlow
 from ..precond import Preconditioned
 from ..shapes import Denoiser
 
-__all__ = ["EDGES", "TangentRecord", "one_step_error", "scm_record"]
-
 EDGES = tuple(k * math.pi / 16 for k in range(9))  # eight equal bins of the quarter circle, which hold every angle
 
 Means = tuple[float, ...]  # one number a bin; NaN for a bin without samples

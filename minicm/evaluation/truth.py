@@ -13,8 +13,6 @@ from ..oracles import GaussianMixture
 from ..shapes import Denoiser
 from .distances import rows, rows_of_two
 
-__all__ = ["CountCalls", "MapError", "Modes", "far_floor", "far_fraction", "map_error", "mode_coverage"]
-
 _COVERED = 0.1  # of its mass a mode must receive to count
 
 

@@ -21,8 +21,6 @@ from .classifier import c2st
 from .distances import directions, mean_distance, mean_distance_between, project, rows, sliced_w2
 from .truth import far_floor, far_fraction, mode_coverage
 
-__all__ = ["Floor", "Floors", "Quality", "Yardstick", "evaluate_points", "noise_floor"]
-
 _TRUTH, _DIRECTIONS, _PAIRS = 101, 102, 103  # streams of one seed, apart from those that samples are drawn from
 _BLOCK = 5000  # points
 _POOL = 5  # true sets behind the energy distance, so that the luck of one does not move every ratio

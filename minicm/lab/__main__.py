@@ -6,8 +6,6 @@ import sys
 
 from .command import Parser, report
 
-__all__ = ["main"]
-
 # name -> (module with main(argv), what it does).  A module is imported when its command is asked for, not before.
 COMMANDS = {
     "doctor": ("minicm.lab.doctor", "check this computer and say how to mend what is wrong"),

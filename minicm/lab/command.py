@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-__all__ = ["Parser", "report"]
-
 _LONGEST = 2000  # characters of an error
 
 

@@ -28,8 +28,6 @@ from ..times import karras_grid
 from .command import Parser
 from .recipes.plane import PATH, Run, diffusion_run, scd_run, seconds_per_update
 
-__all__ = ["Row", "main"]
-
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
 TEACHER, STUDENT = 6000, 9000  # iterations of the two runs
 TEACHER_SECONDS, STUDENT_SECONDS = 14.0, 27.0  # a slow core makes fewer iterations, not a longer demo

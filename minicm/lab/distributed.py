@@ -16,8 +16,6 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ..shapes import Denoiser, Loss, conditioned
 
-__all__ = ["Processes", "SharedLoss", "joined", "lost_worker"]
-
 
 @dataclass(frozen=True)
 class Processes:

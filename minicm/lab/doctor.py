@@ -17,8 +17,6 @@ from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 
-__all__ = ["Check", "cache_folder", "diagnose", "main"]
-
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 10), (3, 14)  # between which the tested torch has wheels; the Makefile says the same
 OLDEST_TORCH = (2, 6)
 TESTED_TORCH = (2, 13)  # as in constraints.txt; a test keeps the two together

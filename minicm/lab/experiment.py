@@ -28,18 +28,6 @@ from ..shapes import Loss
 from ..training import Batch
 from .hardware import Hardware
 
-__all__ = [
-    "Data",
-    "Experiment",
-    "Pictures",
-    "Training",
-    "add_fields",
-    "dashed",
-    "load_experiment",
-    "names",
-    "overridden",
-]
-
 _LARGEST = 2**63  # of a whole number in a configuration
 
 

@@ -14,8 +14,6 @@ from torch import Tensor, nn
 from ..checks import check_count
 from ..precond import Preconditioned
 
-__all__ = ["Hardware", "chosen_device", "fast", "placed"]
-
 
 @dataclass(frozen=True)
 class Hardware:

@@ -16,8 +16,6 @@ from ..precond import Preconditioned
 from .experiment import Experiment, load_experiment
 from .hardware import Hardware
 
-__all__ = ["made_by", "own_experiments", "record_of", "trained_model"]
-
 FOLDER = Path(__file__).resolve().parents[2] / "experiments"
 
 

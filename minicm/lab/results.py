@@ -10,8 +10,6 @@ from statistics import median
 
 from ..checks import parsed_json
 
-__all__ = ["EVALUATIONS", "arena_rows", "over_seeds", "results_table"]
-
 Row = Mapping[str, object]
 Setting = tuple[str, str, int]  # method, data, evaluations
 

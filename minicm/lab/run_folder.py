@@ -32,18 +32,6 @@ from .experiment import Experiment
 from .hardware import Hardware
 from .recorded import made_by, record_of, trained_model
 
-__all__ = [
-    "Log",
-    "agree",
-    "claimed",
-    "grid",
-    "load_run",
-    "other_torch",
-    "run_experiment",
-    "save_picture",
-    "write_config",
-]
-
 
 def load_run(
     folder: str | os.PathLike, weights: str = "ema10", experiment: str | os.PathLike | None = None

@@ -8,8 +8,6 @@ from ..checks import shown
 from ..training import Record
 from .experiment import Training
 
-__all__ = ["AVERAGES", "Meter", "RunState"]
-
 AVERAGES = {"ema05": 0.05, "ema10": 0.10}  # file -> width of the average, as a share of the run
 
 

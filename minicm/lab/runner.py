@@ -24,10 +24,8 @@ from .command import Parser
 from .distributed import Processes, joined, lost_worker
 from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
 from .hardware import Hardware, fast
-from .run_folder import Log, agree, claimed, grid, load_run, other_torch, save_picture, write_config
+from .run_folder import Log, agree, claimed, grid, other_torch, save_picture, write_config
 from .run_state import RunState
-
-__all__ = ["Pace", "load_run", "main", "run"]
 
 _PICTURES = 5  # the stream of the pictures' noise
 

@@ -1,50 +1,30 @@
 """What models are trained on: pure functions of their randomness, and small dataclasses that draw it."""
 
-from .continuous import (
-    AdaptiveWeight,
-    SCMLoss,
-    by_differences,
-    by_jvp,
-    by_network,
-    clipped,
-    normalised,
-    scm_loss,
-    scm_tangent,
-    tangent_warmup,
-    unchanged,
-)
-from .denoising import DenoisingLoss, VelocityLoss, denoising_loss, velocity_loss
-from .discrete import ConsistencyLoss, cd, consistency_loss, ct, ect, ict, reciprocal_gap
-from .distances import l1, l2, pseudo_huber, squared
-from .time_pairs import neighbours, two_times
-
-__all__ = [
-    "AdaptiveWeight",
-    "ConsistencyLoss",
-    "DenoisingLoss",
-    "SCMLoss",
-    "VelocityLoss",
-    "by_differences",
-    "by_jvp",
-    "by_network",
-    "cd",
-    "clipped",
-    "consistency_loss",
-    "ct",
-    "denoising_loss",
-    "ect",
-    "ict",
-    "l1",
-    "l2",
-    "neighbours",
-    "normalised",
-    "pseudo_huber",
-    "reciprocal_gap",
-    "scm_loss",
-    "scm_tangent",
-    "squared",
-    "tangent_warmup",
-    "two_times",
-    "unchanged",
-    "velocity_loss",
-]
+from .continuous import AdaptiveWeight as AdaptiveWeight
+from .continuous import SCMLoss as SCMLoss
+from .continuous import by_differences as by_differences
+from .continuous import by_jvp as by_jvp
+from .continuous import by_network as by_network
+from .continuous import clipped as clipped
+from .continuous import normalised as normalised
+from .continuous import scm_loss as scm_loss
+from .continuous import scm_tangent as scm_tangent
+from .continuous import tangent_warmup as tangent_warmup
+from .continuous import unchanged as unchanged
+from .denoising import DenoisingLoss as DenoisingLoss
+from .denoising import VelocityLoss as VelocityLoss
+from .denoising import denoising_loss as denoising_loss
+from .denoising import velocity_loss as velocity_loss
+from .discrete import ConsistencyLoss as ConsistencyLoss
+from .discrete import cd as cd
+from .discrete import consistency_loss as consistency_loss
+from .discrete import ct as ct
+from .discrete import ect as ect
+from .discrete import ict as ict
+from .discrete import reciprocal_gap as reciprocal_gap
+from .distances import l1 as l1
+from .distances import l2 as l2
+from .distances import pseudo_huber as pseudo_huber
+from .distances import squared as squared
+from .time_pairs import neighbours as neighbours
+from .time_pairs import two_times as two_times

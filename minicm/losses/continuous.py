@@ -18,21 +18,6 @@ from ..seeds import forked_rng
 from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 
-__all__ = [
-    "AdaptiveWeight",
-    "Derivative",
-    "SCMLoss",
-    "by_differences",
-    "by_jvp",
-    "by_network",
-    "clipped",
-    "normalised",
-    "scm_loss",
-    "scm_tangent",
-    "tangent_warmup",
-    "unchanged",
-]
-
 Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 # (model, x, t, dx, dt) -> F with its gradient graph, and dF along (dx, dt) without one; dx: (B, *S), dt: (B,)
 

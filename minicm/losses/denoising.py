@@ -13,8 +13,6 @@ from ..paths import Path
 from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 
-__all__ = ["DenoisingLoss", "VelocityLoss", "denoising_loss", "velocity_loss"]
-
 
 def denoising_loss(
     model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path, sigma_data: float = 0.5

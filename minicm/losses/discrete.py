@@ -20,8 +20,6 @@ from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time,
 from .distances import pseudo_huber, squared
 from .time_pairs import TimePairs, neighbours
 
-__all__ = ["ConsistencyLoss", "cd", "consistency_loss", "ct", "ect", "ict", "reciprocal_gap"]
-
 
 def consistency_loss(
     model: Denoiser,

@@ -8,8 +8,6 @@ from torch import Tensor
 from ..checks import check_alike, check_positive
 from ..shapes import Distance, per_sample
 
-__all__ = ["l1", "l2", "pseudo_huber", "squared"]
-
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
     """‖a − b‖₂², data units squared.  Raises ValueError unless both have one shape."""

@@ -16,8 +16,6 @@ from ..checks import check_between
 from ..paths import Path
 from ..times import Law
 
-__all__ = ["TimePairs", "TwoTimes", "neighbours", "two_times"]
-
 TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
 
 

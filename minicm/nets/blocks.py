@@ -11,23 +11,6 @@ from torch import Tensor, nn
 from torch.autograd.forward_ad import unpack_dual
 from torch.nn.functional import avg_pool2d, interpolate, silu
 
-__all__ = [
-    "Additive",
-    "Attention",
-    "Block",
-    "Conditioning",
-    "DoubleNorm",
-    "Dropout",
-    "GroupNorm",
-    "convolution",
-    "exact",
-    "halved",
-    "linear",
-    "pixel_norm",
-    "unchanged_size",
-    "upsampled",
-]
-
 SMALL = 1e-5  # scale of the weights that end a branch: the branch starts closed, but not dead
 
 

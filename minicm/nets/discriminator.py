@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from ..checks import check_count, check_floats, check_positive
 
-__all__ = ["Discriminator"]
-
 
 class Discriminator(nn.Module):
     """C(x) = MLP(x/σ_d) with `depth` hidden layers of `width` SiLU units; smooth, so that R1 can be differentiated.

@@ -17,8 +17,6 @@ from .blocks import Additive, Block, halved, upsampled
 from .mlp import TimeFeatures
 from .unet import UNet
 
-__all__ = ["converted_from_edm", "edm_features", "edm_names", "load_edm_weights"]
-
 PARTS = {
     "norm0": "norm0",
     "conv0": "conv0",

@@ -11,8 +11,6 @@ from torch import Tensor, nn
 
 from ..checks import check_alike, check_count, check_floats, check_per_sample, check_positive
 
-__all__ = ["MLP", "TimeFeatures"]
-
 
 class TimeFeatures(nn.Module):
     """sin(w t) and cos(w t) for `count` frequencies w, geometric from `low` to `high`; (B,) -> (B, 2 count).

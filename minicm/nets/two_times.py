@@ -9,8 +9,6 @@ from ..checks import check_alike, check_floats
 from .mlp import MLP, TimeFeatures
 from .unet import UNet
 
-__all__ = ["TwoTimeFeatures", "two_time_mlp", "two_time_unet"]
-
 
 class TwoTimeFeatures(nn.Module):
     """The features of t and those of the gap t − s, side by side; (B, 2) -> (B, 4 count).

@@ -29,8 +29,6 @@ from .blocks import (
 )
 from .mlp import TimeFeatures
 
-__all__ = ["UNet", "cifar10_unet", "digits_unet", "edm_unet"]
-
 
 class UNet(nn.Module):
     """F(u, c), F(u, c, label) and F(u, c, label, scale) over pictures of `channels` channels, of any size.

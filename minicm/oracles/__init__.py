@@ -3,21 +3,14 @@
 They teach, they test, and they stand in wherever a trained teacher can.  Nothing here is learnt.
 """
 
-from .base import Flow, FlowOracle, Oracle
-from .gaussians import GaussianMixture, empirical, gaussian, gaussian_consistency, gaussian_flow
-from .product import Mixture1D, ProductMixture
-from .ring import Ring
-
-__all__ = [
-    "Flow",
-    "FlowOracle",
-    "GaussianMixture",
-    "Mixture1D",
-    "Oracle",
-    "ProductMixture",
-    "Ring",
-    "empirical",
-    "gaussian",
-    "gaussian_consistency",
-    "gaussian_flow",
-]
+from .base import Flow as Flow
+from .base import FlowOracle as FlowOracle
+from .base import Oracle as Oracle
+from .gaussians import GaussianMixture as GaussianMixture
+from .gaussians import empirical as empirical
+from .gaussians import gaussian as gaussian
+from .gaussians import gaussian_consistency as gaussian_consistency
+from .gaussians import gaussian_flow as gaussian_flow
+from .product import Mixture1D as Mixture1D
+from .product import ProductMixture as ProductMixture
+from .ring import Ring as Ring

@@ -13,8 +13,6 @@ from ..checks import check_batch, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, PathDenoiser, like
 
-__all__ = ["Flow", "FlowOracle", "Oracle", "check_event"]
-
 Flow = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x, t, s) -> the probability-flow solution at s
 
 

@@ -14,8 +14,6 @@ from ..paths import Path
 from ..shapes import Denoiser, PathDenoiser, like
 from .base import Flow, Oracle, check_event
 
-__all__ = ["GaussianMixture", "empirical", "gaussian", "gaussian_consistency", "gaussian_flow"]
-
 _ELEMENTS = 2**20  # of the (rows, D, K) differences held at once: 8 MB in float64, which still sits in a cache
 
 

@@ -15,8 +15,6 @@ from .base import Flow, FlowOracle, check_event
 from .gaussians import GaussianMixture, floating
 from .quantiles import LogTail, quantile_map
 
-__all__ = ["Mixture1D", "ProductMixture"]
-
 
 class Mixture1D(FlowOracle):
     """A mixture of Gaussians on the line, samples (B, 1): means, stds, weights (K,), weights None for equal.

@@ -8,8 +8,6 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-__all__ = ["LogTail", "quantile_map"]
-
 LogTail = Callable[[Tensor, Tensor], Tensor]  # (x, side) -> log P(X <= x) where side = 1, log P(X >= x) where side = -1
 
 

@@ -18,8 +18,6 @@ from ..shapes import Denoiser, PathDenoiser, like
 from .base import Flow, FlowOracle, check_event
 from .quantiles import LogTail, quantile_map
 
-__all__ = ["Ring"]
-
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 _CUT = 90.0  # a tail is integrated until its density has fallen by exp(-_CUT/2), below the rounding of float64
 _BULK = 11.0  # widths beyond which the other tail is a 1 to float64

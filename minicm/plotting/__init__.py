@@ -4,35 +4,25 @@ Each takes plain tensors or callables and optional axes, draws, and returns the 
 This package is never imported by `import minicm`: that would load matplotlib.
 """
 
-from .colours import end_colours
-from .curves import loss_curve, quality_against_evaluations
-from .demo import Panel, demo_figure, save_png
-from .fields import error_heat, on_grid, vector_field
-from .maps import consistency_arrows, consistency_map, end_map, trajectories
-from .points import density_scatter, filmstrip, image_grid, scatter
-from .style import LINES, MARKERS, PALETTE, style, use_style
-
-__all__ = [
-    "LINES",
-    "MARKERS",
-    "PALETTE",
-    "Panel",
-    "consistency_arrows",
-    "consistency_map",
-    "demo_figure",
-    "density_scatter",
-    "end_colours",
-    "end_map",
-    "error_heat",
-    "filmstrip",
-    "image_grid",
-    "loss_curve",
-    "on_grid",
-    "quality_against_evaluations",
-    "save_png",
-    "scatter",
-    "style",
-    "trajectories",
-    "use_style",
-    "vector_field",
-]
+from .colours import end_colours as end_colours
+from .curves import loss_curve as loss_curve
+from .curves import quality_against_evaluations as quality_against_evaluations
+from .demo import Panel as Panel
+from .demo import demo_figure as demo_figure
+from .demo import save_png as save_png
+from .fields import error_heat as error_heat
+from .fields import on_grid as on_grid
+from .fields import vector_field as vector_field
+from .maps import consistency_arrows as consistency_arrows
+from .maps import consistency_map as consistency_map
+from .maps import end_map as end_map
+from .maps import trajectories as trajectories
+from .points import density_scatter as density_scatter
+from .points import filmstrip as filmstrip
+from .points import image_grid as image_grid
+from .points import scatter as scatter
+from .style import LINES as LINES
+from .style import MARKERS as MARKERS
+from .style import PALETTE as PALETTE
+from .style import style as style
+from .style import use_style as use_style

@@ -6,8 +6,6 @@ from torch import Tensor
 from ..checks import check_positive
 from .style import numbers
 
-__all__ = ["end_colours"]
-
 # Oklab to linear sRGB.  Source: Björn Ottosson, "A perceptual color space for image processing", 2020.
 _TO_LMS = np.array(
     [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.291485548]]

@@ -9,8 +9,6 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 from ..checks import check_positive
 from .style import BLUE, GREY, INK, LINES, MARKERS, PALETTE, WIDE, Colour, axes_or_new, numbers
 
-__all__ = ["loss_curve", "quality_against_evaluations"]
-
 
 def loss_curve(
     records: Sequence[object],

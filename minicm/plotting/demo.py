@@ -16,8 +16,6 @@ from .maps import end_map, trajectories
 from .points import scatter
 from .style import GREY, INK, Limits, bare, style
 
-__all__ = ["Panel", "demo_figure", "save_png"]
-
 
 @dataclass(frozen=True)
 class Panel:

@@ -10,8 +10,6 @@ from ..checks import check_between, check_count
 from ..shapes import Denoiser, Velocity
 from .style import INK, SMALL, Limits, axes_or_new, numbers, plane, window
 
-__all__ = ["error_heat", "on_grid", "vector_field"]
-
 WINDOW = 1.25  # half-width, data units: the toys have std .5 per coordinate and reach to about 1
 
 

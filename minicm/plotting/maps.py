@@ -12,8 +12,6 @@ from .colours import end_colours
 from .fields import WINDOW, on_grid
 from .style import INK, SQUARE, Colour, Limits, axes_or_new, numbers, plane, subsample, window
 
-__all__ = ["consistency_arrows", "consistency_map", "end_map", "trajectories"]
-
 MAX_PATHS = 200
 _INKED = 0.8  # lines and dots are darker than their place in `end_colours`, maps paler, so that both can be seen
 _PALE = 0.3

@@ -12,8 +12,6 @@ from torch import Tensor
 from ..checks import check_count, check_positive
 from .style import BLUE, INK, SQUARE, Colour, Limits, axes_or_new, bare, numbers, plane, style, subsample, window
 
-__all__ = ["density_scatter", "filmstrip", "image_grid", "scatter"]
-
 MAX_POINTS = 2000  # more make files large and blots, not pictures
 
 

@@ -11,8 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
-__all__ = ["LINES", "MARKERS", "PALETTE", "Colour", "Limits", "style", "use_style"]
-
 Colour = str | tuple[float, ...]
 Limits = float | tuple[float, float, float, float] | None  # half-width of a centred square, or left, right, bottom, top
 

@@ -1,129 +1,64 @@
 """The other ways to few steps, each a loss: flow maps of two times, distillation, matching, critics, truncation."""
 
-from .adversarial import (
-    AdversarialLoss,
-    discriminator_loss,
-    gan,
-    gradient_penalty,
-    hinge_critic,
-    hinge_generator,
-    logistic_critic,
-    logistic_generator,
-)
-from .alternating import Alternating, CriticLoss, frozen, summed
-from .distillation import (
-    DirectLoss,
-    Pairs,
-    ProgressiveLoss,
-    direct_loss,
-    drawn_pairs,
-    fresh_pairs,
-    halving_times,
-    progressive_loss,
-    solved_pairs,
-)
-from .flow_maps import (
-    CTMLoss,
-    FlowMapLoss,
-    Rule,
-    ctm_loss,
-    diagonal,
-    eulerian,
-    flow_map_loss,
-    lagrangian,
-    meanflow,
-    semigroup,
-    shortcut,
-)
-from .guided import GuidedSCMLoss, with_scales
-from .inductive import IMMLoss, Kernel, energy_kernel, imm_loss, laplace_kernel, mmd_squared
-from .jumps import (
-    FlowMap,
-    Jump,
-    KnownMap,
-    VelocityDerivative,
-    coefficients,
-    end_rates,
-    jump_sample,
-    start_rates,
-    to_data,
-    velocity_by_jvp,
-    velocity_by_network,
-)
-from .matching import (
-    MatchingLoss,
-    by_teacher_error,
-    fake_score_loss,
-    generate,
-    kl_weighted,
-    matching_loss,
-    on_path,
-    unweighted,
-    vsd,
-)
-from .truncated import TruncatedLoss, with_first_stage
-
-__all__ = [
-    "AdversarialLoss",
-    "Alternating",
-    "CTMLoss",
-    "CriticLoss",
-    "DirectLoss",
-    "FlowMap",
-    "FlowMapLoss",
-    "GuidedSCMLoss",
-    "IMMLoss",
-    "Jump",
-    "Kernel",
-    "KnownMap",
-    "MatchingLoss",
-    "Pairs",
-    "ProgressiveLoss",
-    "Rule",
-    "TruncatedLoss",
-    "VelocityDerivative",
-    "by_teacher_error",
-    "coefficients",
-    "ctm_loss",
-    "diagonal",
-    "direct_loss",
-    "discriminator_loss",
-    "drawn_pairs",
-    "end_rates",
-    "energy_kernel",
-    "eulerian",
-    "fake_score_loss",
-    "flow_map_loss",
-    "fresh_pairs",
-    "frozen",
-    "gan",
-    "generate",
-    "gradient_penalty",
-    "halving_times",
-    "hinge_critic",
-    "hinge_generator",
-    "imm_loss",
-    "jump_sample",
-    "kl_weighted",
-    "lagrangian",
-    "laplace_kernel",
-    "logistic_critic",
-    "logistic_generator",
-    "matching_loss",
-    "meanflow",
-    "mmd_squared",
-    "on_path",
-    "progressive_loss",
-    "semigroup",
-    "shortcut",
-    "solved_pairs",
-    "start_rates",
-    "summed",
-    "to_data",
-    "unweighted",
-    "velocity_by_jvp",
-    "velocity_by_network",
-    "vsd",
-    "with_first_stage",
-    "with_scales",
-]
+from .adversarial import AdversarialLoss as AdversarialLoss
+from .adversarial import discriminator_loss as discriminator_loss
+from .adversarial import gan as gan
+from .adversarial import gradient_penalty as gradient_penalty
+from .adversarial import hinge_critic as hinge_critic
+from .adversarial import hinge_generator as hinge_generator
+from .adversarial import logistic_critic as logistic_critic
+from .adversarial import logistic_generator as logistic_generator
+from .alternating import Alternating as Alternating
+from .alternating import CriticLoss as CriticLoss
+from .alternating import frozen as frozen
+from .alternating import summed as summed
+from .distillation import DirectLoss as DirectLoss
+from .distillation import Pairs as Pairs
+from .distillation import ProgressiveLoss as ProgressiveLoss
+from .distillation import direct_loss as direct_loss
+from .distillation import drawn_pairs as drawn_pairs
+from .distillation import fresh_pairs as fresh_pairs
+from .distillation import halving_times as halving_times
+from .distillation import progressive_loss as progressive_loss
+from .distillation import solved_pairs as solved_pairs
+from .flow_maps import CTMLoss as CTMLoss
+from .flow_maps import FlowMapLoss as FlowMapLoss
+from .flow_maps import Rule as Rule
+from .flow_maps import ctm_loss as ctm_loss
+from .flow_maps import diagonal as diagonal
+from .flow_maps import eulerian as eulerian
+from .flow_maps import flow_map_loss as flow_map_loss
+from .flow_maps import lagrangian as lagrangian
+from .flow_maps import meanflow as meanflow
+from .flow_maps import semigroup as semigroup
+from .flow_maps import shortcut as shortcut
+from .guided import GuidedSCMLoss as GuidedSCMLoss
+from .guided import with_scales as with_scales
+from .inductive import IMMLoss as IMMLoss
+from .inductive import Kernel as Kernel
+from .inductive import energy_kernel as energy_kernel
+from .inductive import imm_loss as imm_loss
+from .inductive import laplace_kernel as laplace_kernel
+from .inductive import mmd_squared as mmd_squared
+from .jumps import FlowMap as FlowMap
+from .jumps import Jump as Jump
+from .jumps import KnownMap as KnownMap
+from .jumps import VelocityDerivative as VelocityDerivative
+from .jumps import coefficients as coefficients
+from .jumps import end_rates as end_rates
+from .jumps import jump_sample as jump_sample
+from .jumps import start_rates as start_rates
+from .jumps import to_data as to_data
+from .jumps import velocity_by_jvp as velocity_by_jvp
+from .jumps import velocity_by_network as velocity_by_network
+from .matching import MatchingLoss as MatchingLoss
+from .matching import by_teacher_error as by_teacher_error
+from .matching import fake_score_loss as fake_score_loss
+from .matching import generate as generate
+from .matching import kl_weighted as kl_weighted
+from .matching import matching_loss as matching_loss
+from .matching import on_path as on_path
+from .matching import unweighted as unweighted
+from .matching import vsd as vsd
+from .truncated import TruncatedLoss as TruncatedLoss
+from .truncated import with_first_stage as with_first_stage

@@ -17,17 +17,6 @@ from ..times import Law
 from .alternating import Alternating, CriticLoss
 from .matching import generate, on_path
 
-__all__ = [
-    "AdversarialLoss",
-    "discriminator_loss",
-    "gan",
-    "gradient_penalty",
-    "hinge_critic",
-    "hinge_generator",
-    "logistic_critic",
-    "logistic_generator",
-]
-
 Scored = Callable[[Tensor, Tensor], Tensor]  # (C(x), C(g)) -> (B,)
 
 

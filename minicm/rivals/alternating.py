@@ -17,8 +17,6 @@ from torch import Tensor, nn
 from ..checks import check_count
 from ..shapes import Denoiser, Loss, conditioned
 
-__all__ = ["Alternating", "CriticLoss", "frozen", "summed"]
-
 CriticLoss = Callable[[nn.Module, Denoiser, Tensor, int, torch.Generator], Tensor]
 # (critic, model, x0, iteration, generator) -> (B,); the model's samples are made without gradient
 

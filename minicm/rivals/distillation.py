@@ -28,18 +28,6 @@ from ..sampling.few_steps import falling_times
 from ..shapes import Denoiser, Distance, Step, like, of_path, per_sample, time_grid
 from ..solvers.steps import ddim_step, heun_step, probability_flow, states
 
-__all__ = [
-    "DirectLoss",
-    "Pairs",
-    "ProgressiveLoss",
-    "direct_loss",
-    "drawn_pairs",
-    "fresh_pairs",
-    "halving_times",
-    "progressive_loss",
-    "solved_pairs",
-]
-
 Pairs = Callable[[int, torch.Generator], tuple[Tensor, Tensor, Tensor]]
 # (n, generator) -> x_t (n, *S), t (n,), and x_0 (n, *S), the end of the trajectory through x_t
 

@@ -31,20 +31,6 @@ from ..times import Law
 from .alternating import frozen
 from .jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
 
-__all__ = [
-    "CTMLoss",
-    "FlowMapLoss",
-    "Rule",
-    "ctm_loss",
-    "diagonal",
-    "eulerian",
-    "flow_map_loss",
-    "lagrangian",
-    "meanflow",
-    "semigroup",
-    "shortcut",
-]
-
 Rule = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 # (model, x, t, s, v) -> V with its gradient graph, and its move without one, (B, *S); v: dx/dt at (x, t), (B, *S)
 

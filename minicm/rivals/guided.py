@@ -16,8 +16,6 @@ from ..sampling.guidance import guided_by
 from ..seeds import fold
 from ..times import Law
 
-__all__ = ["GuidedSCMLoss", "with_scales"]
-
 _SCALES = 211  # the stream of the scales, apart from those of data and noise
 
 

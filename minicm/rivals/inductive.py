@@ -15,8 +15,6 @@ from ..seeds import forked_rng
 from ..shapes import check_path, like
 from .jumps import FlowMap
 
-__all__ = ["IMMLoss", "Kernel", "energy_kernel", "imm_loss", "laplace_kernel", "mmd_squared"]
-
 Kernel = Callable[[Tensor, Tensor], Tensor]  # (distances (G, M, M), scale (G,)) -> (G, M, M)
 
 

@@ -16,20 +16,6 @@ from ..paths import Path, TrigFlow
 from ..seeds import forked_rng
 from ..shapes import Denoiser, PathDenoiser, check_path, in_eval, like
 
-__all__ = [
-    "FlowMap",
-    "Jump",
-    "KnownMap",
-    "VelocityDerivative",
-    "coefficients",
-    "end_rates",
-    "jump_sample",
-    "start_rates",
-    "to_data",
-    "velocity_by_jvp",
-    "velocity_by_network",
-]
-
 Jump = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x, t, s) -> the state at s of the trajectory through x at t
 
 

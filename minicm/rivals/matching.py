@@ -17,18 +17,6 @@ from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 from .alternating import Alternating, CriticLoss
 
-__all__ = [
-    "MatchingLoss",
-    "by_teacher_error",
-    "fake_score_loss",
-    "generate",
-    "kl_weighted",
-    "matching_loss",
-    "on_path",
-    "unweighted",
-    "vsd",
-]
-
 Weighting = Callable[[Tensor, Tensor, Tensor, Tensor, Path], Tensor]
 # (D_fake − D_real, D_real, g, t, path) -> the gradient for g, (B, *S)
 

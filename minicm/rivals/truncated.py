@@ -15,8 +15,6 @@ from ..losses.time_pairs import TimePairs
 from ..paths import Path
 from ..shapes import Denoiser, Distance, like
 
-__all__ = ["TruncatedLoss", "with_first_stage"]
-
 
 def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoiser:
     """(x, t) -> first(x, t) where t <= boundary, model(x, t) above; (B, *S).  One call where all t are on one side.

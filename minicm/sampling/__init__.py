@@ -1,37 +1,19 @@
 """What a consistency model is for: samples in a few steps, edits of what is given, guidance."""
 
-from .editing import (
-    Operator,
-    channel_rotation,
-    denoise,
-    edit,
-    first,
-    identity,
-    interpolate,
-    orthogonal,
-    patch_average,
-    slerp,
-    stroke,
-)
-from .few_steps import consistency_sample, falling_times, renoise, sweep_level
-from .guidance import guided, guided_by
-
-__all__ = [
-    "Operator",
-    "channel_rotation",
-    "consistency_sample",
-    "denoise",
-    "edit",
-    "falling_times",
-    "first",
-    "guided",
-    "guided_by",
-    "identity",
-    "interpolate",
-    "orthogonal",
-    "patch_average",
-    "renoise",
-    "slerp",
-    "stroke",
-    "sweep_level",
-]
+from .editing import Operator as Operator
+from .editing import channel_rotation as channel_rotation
+from .editing import denoise as denoise
+from .editing import edit as edit
+from .editing import first as first
+from .editing import identity as identity
+from .editing import interpolate as interpolate
+from .editing import orthogonal as orthogonal
+from .editing import patch_average as patch_average
+from .editing import slerp as slerp
+from .editing import stroke as stroke
+from .few_steps import consistency_sample as consistency_sample
+from .few_steps import falling_times as falling_times
+from .few_steps import renoise as renoise
+from .few_steps import sweep_level as sweep_level
+from .guidance import guided as guided
+from .guidance import guided_by as guided_by

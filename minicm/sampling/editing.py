@@ -15,20 +15,6 @@ from ..paths import Path
 from ..shapes import Denoiser, in_eval, like, of_path, per_sample
 from .few_steps import consistency_sample, falling_times, renoise
 
-__all__ = [
-    "Operator",
-    "channel_rotation",
-    "denoise",
-    "edit",
-    "first",
-    "identity",
-    "interpolate",
-    "orthogonal",
-    "patch_average",
-    "slerp",
-    "stroke",
-]
-
 _PARALLEL = 0.9995  # of |cos θ|: nearer to 1, the division by sin θ loses its digits
 
 

@@ -13,8 +13,6 @@ from ..checks import as_floats, check_count, check_floats, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, in_eval, like, of_path
 
-__all__ = ["consistency_sample", "falling_times", "renoise", "sweep_level"]
-
 
 def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None = None) -> Tensor:
     """x_t = (α_t/α_m) x0 + √(σ_t² − (α_t σ_m/α_m)²) ε with m = t_min: the way from the data end of the path to t.

@@ -9,8 +9,6 @@ from ..checks import answering, check_between, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, PathDenoiser, check_path, like
 
-__all__ = ["guided", "guided_by"]
-
 
 def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Denoiser:
     """D_∅(x, t) + w (D_y(x, t) − D_∅(x, t)): two evaluations a call; x (B, *S), t (B,) -> (B, *S).

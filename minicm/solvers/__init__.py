@@ -1,43 +1,24 @@
 """From noise to data along the probability flow: one step, a whole grid, a tolerance, fresh noise; likelihoods."""
 
-from .adaptive import adaptive
-from .likelihood import Trace, bits_per_dim, exact_trace, hutchinson_trace, log_likelihood, rademacher
-from .multistep import adams_bashforth, dpm_solver_2m, exponential_adams
-from .steps import (
-    ddim_step,
-    euler_step,
-    heun_step,
-    in_log_nsr,
-    integrate,
-    midpoint_step,
-    probability_flow,
-    rk4_step,
-    states,
-    trajectory,
-)
-from .stochastic import edm_stochastic, reverse_sde
-
-__all__ = [
-    "Trace",
-    "adams_bashforth",
-    "adaptive",
-    "bits_per_dim",
-    "ddim_step",
-    "dpm_solver_2m",
-    "edm_stochastic",
-    "euler_step",
-    "exact_trace",
-    "exponential_adams",
-    "heun_step",
-    "hutchinson_trace",
-    "in_log_nsr",
-    "integrate",
-    "log_likelihood",
-    "midpoint_step",
-    "probability_flow",
-    "rademacher",
-    "reverse_sde",
-    "rk4_step",
-    "states",
-    "trajectory",
-]
+from .adaptive import adaptive as adaptive
+from .likelihood import Trace as Trace
+from .likelihood import bits_per_dim as bits_per_dim
+from .likelihood import exact_trace as exact_trace
+from .likelihood import hutchinson_trace as hutchinson_trace
+from .likelihood import log_likelihood as log_likelihood
+from .likelihood import rademacher as rademacher
+from .multistep import adams_bashforth as adams_bashforth
+from .multistep import dpm_solver_2m as dpm_solver_2m
+from .multistep import exponential_adams as exponential_adams
+from .steps import ddim_step as ddim_step
+from .steps import euler_step as euler_step
+from .steps import heun_step as heun_step
+from .steps import in_log_nsr as in_log_nsr
+from .steps import integrate as integrate
+from .steps import midpoint_step as midpoint_step
+from .steps import probability_flow as probability_flow
+from .steps import rk4_step as rk4_step
+from .steps import states as states
+from .steps import trajectory as trajectory
+from .stochastic import edm_stochastic as edm_stochastic
+from .stochastic import reverse_sde as reverse_sde

@@ -11,8 +11,6 @@ from ..checks import check_between, check_floats, check_positive
 from ..shapes import Velocity, in_eval
 from .steps import field
 
-__all__ = ["adaptive"]
-
 
 def adaptive(
     velocity: Velocity,

@@ -17,8 +17,6 @@ from ..paths import Path
 from ..shapes import Denoiser, Step, Velocity, in_eval, per_sample, time_grid
 from .steps import integrate, probability_flow, rk4_step
 
-__all__ = ["Trace", "bits_per_dim", "exact_trace", "hutchinson_trace", "log_likelihood", "rademacher"]
-
 Trace = Callable[[Velocity, Tensor, Tensor], tuple[Tensor, Tensor]]  # (velocity, x, t) -> v (B, *S), div v (B,)
 
 

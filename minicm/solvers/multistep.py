@@ -15,8 +15,6 @@ from ..paths import Path
 from ..shapes import Denoiser, Velocity, in_eval, of_path, time_grid
 from .steps import field
 
-__all__ = ["adams_bashforth", "dpm_solver_2m", "exponential_adams"]
-
 Remembered = list[tuple[float, Tensor]]  # newest first: (node, value (B, *S))
 
 _MAX_ORDER = 6  # beyond it the stability interval is too small to be of use

@@ -17,21 +17,6 @@ from ..checks import answering, check_batch, check_floats, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, PathDenoiser, Step, Velocity, in_eval, like, of_path, time_grid
 
-__all__ = [
-    "ProbabilityFlow",
-    "ddim_step",
-    "euler_step",
-    "field",
-    "heun_step",
-    "in_log_nsr",
-    "integrate",
-    "midpoint_step",
-    "probability_flow",
-    "rk4_step",
-    "states",
-    "trajectory",
-]
-
 
 class ProbabilityFlow:
     """The field of `probability_flow`, which knows its path: times that are not the path's are refused."""

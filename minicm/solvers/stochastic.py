@@ -16,8 +16,6 @@ from ..paths import VE, Path
 from ..shapes import Denoiser, in_eval, like, of_path, time_grid
 from .steps import heun_step, probability_flow
 
-__all__ = ["edm_stochastic", "reverse_sde"]
-
 
 def reverse_sde(
     denoise: Denoiser, x: Tensor, times: Tensor, path: Path, generator: torch.Generator | None = None

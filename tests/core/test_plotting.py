@@ -522,6 +522,6 @@ def test_bad_input_is_one_clear_line_and_leaves_no_figure(case):
 
 
 def test_every_figure_says_what_it_shows():
-    drawing = [f for f in map(plotting.__dict__.get, plotting.__all__) if callable(f) and hasattr(f, "__code__")]
+    drawing = [f for f in vars(plotting).values() if callable(f) and hasattr(f, "__code__")]
     shows = [f for f in drawing if "title" in f.__code__.co_varnames or f in (filmstrip, demo_figure)]
     assert len(shows) >= 12 and all("What it shows:" in f.__doc__ for f in shows)

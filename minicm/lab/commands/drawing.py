@@ -18,8 +18,6 @@ from ..recipes.pictures import PATH, few_steps, solved
 from ..recorded import made_by, trained_model
 from ..run_folder import run_experiment
 
-__all__ = ["Drawing", "add_common", "consistent", "level_times", "loaded", "positive"]
-
 _BATCH = 256  # pictures at once
 _MOST = 10_000  # evaluations that a file may ask for
 _LOWEST = 0.1  # noise-to-signal ratio of the last of many steps

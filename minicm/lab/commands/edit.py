@@ -20,8 +20,6 @@ from ..recipes.pictures import PATH
 from .drawing import Drawing, add_common, consistent, level_times, loaded, positive
 from .writing import check_target, write_grid
 
-__all__ = ["main"]
-
 _RATIO = 2  # of super-resolution
 Rows = list[Tensor]  # what was given and what was made of it, each (N, C, H, W), data units
 

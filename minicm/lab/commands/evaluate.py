@@ -17,8 +17,6 @@ from ..command import Parser
 from .drawing import Drawing, add_common, consistent, loaded
 from .writing import check_target, written
 
-__all__ = ["main"]
-
 Row = dict[str, object]
 _DIGITS = 5 * 898  # five sets as large as the half to judge by
 _CIFAR10 = 10_000

@@ -7,8 +7,6 @@ from ..command import Parser
 from .drawing import add_common, loaded, positive
 from .writing import check_target, to_bytes, write_folder, write_grid, write_npz
 
-__all__ = ["main"]
-
 
 def main(argv: list[str]) -> None:
     """Draw, write, and say where."""

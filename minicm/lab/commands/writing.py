@@ -14,8 +14,6 @@ from torch import Tensor
 from ...checkpoints import write_whole
 from ..run_folder import grid, save_picture
 
-__all__ = ["check_target", "to_bytes", "write_folder", "write_grid", "write_npz", "written"]
-
 
 def check_target(target: Path) -> None:
     """Make the folder that the target will stand in; before the work, not after it.

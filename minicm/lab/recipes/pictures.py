@@ -27,26 +27,6 @@ from ...times import karras_grid, log_normal
 from ...training import warmup_linear_decay
 from ..experiment import Data, Pictures, Training
 
-__all__ = [
-    "DIGITS",
-    "MIDDLE",
-    "PATH",
-    "DiffusionNumbers",
-    "TuningNumbers",
-    "cifar10_data",
-    "cifar10_model",
-    "cifar10_pictures",
-    "dense_digits_model",
-    "digits_data",
-    "digits_diffusion",
-    "digits_ect",
-    "digits_model",
-    "few_steps",
-    "learning_rate",
-    "solved",
-    "started_from",
-]
-
 PATH = TrigFlow()
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
 DIGITS = Pictures((1, 8, 8), to_grey)

@@ -24,20 +24,6 @@ from ...shapes import Loss, Sampler
 from ...times import log_normal
 from ...training import Record, fit, warmup_linear_decay
 
-__all__ = [
-    "PATH",
-    "Chain",
-    "Run",
-    "cd_run",
-    "diffusion_run",
-    "ect_run",
-    "ict_run",
-    "new_model",
-    "scd_run",
-    "sct_run",
-    "seconds_per_update",
-]
-
 PATH = TrigFlow()
 
 

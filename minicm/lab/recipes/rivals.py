@@ -35,30 +35,6 @@ from ...times import log_normal, scale_grid
 from ...training import warmup_linear_decay
 from .plane import PATH, Chain, Run, scd_run
 
-__all__ = [
-    "LEVELS",
-    "adversarial_run",
-    "by_consistency",
-    "by_ddim",
-    "by_jumps",
-    "by_restarts",
-    "by_truncated",
-    "ctm_run",
-    "direct_run",
-    "dmd_run",
-    "eulerian_run",
-    "flow_map",
-    "imm_run",
-    "lagrangian_run",
-    "meanflow_run",
-    "progressive_run",
-    "rcm_run",
-    "shortcut_run",
-    "tcm_run",
-    "teacher_pairs",
-    "vsd_run",
-]
-
 LEVELS = {1: [PATH.t_max], 2: [PATH.t_max, 1.1], 4: [PATH.t_max, 1.3, 1.1, 0.6]}  # evaluations -> angles
 # of the inputs of generators that are judged by their samples: two of five are pure noise
 GENERATOR_LEVELS = torch.tensor([PATH.t_max, PATH.t_max, 1.3, 1.1, 0.6], dtype=torch.float64)
