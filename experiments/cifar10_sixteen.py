@@ -22,7 +22,7 @@ from benchmarks.report import machine  # noqa: E402
 from minicm.checkpoints import save_weights  # noqa: E402
 from minicm.lab.__main__ import main as minicm  # noqa: E402
 from minicm.lab.commands.writing import written  # noqa: E402
-from minicm.lab.runner import load_run  # noqa: E402
+from minicm.lab.run_folder import load_run  # noqa: E402
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 NAME = "cifar10_sixteen"

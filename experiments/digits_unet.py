@@ -18,7 +18,7 @@ from minicm.checkpoints import save_weights
 from minicm.evaluation import DigitsQuality, evaluate_digits
 from minicm.lab.__main__ import main as minicm
 from minicm.lab.commands.drawing import Drawing, loaded
-from minicm.lab.runner import load_run
+from minicm.lab.run_folder import load_run
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 COMMANDS = {  # what `minicm train` is told, one run after another; the last one's model is stored

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..times import karras_grid
 from .checking import Answer, compare, grade, two_results
+from .nb07_target import check_target as check_target
 
 LEVELS = torch.tensor([80.0, 10.0, 2.0, 0.3, 0.002], dtype=torch.float64)
 DRAWS = 4000

@@ -9,6 +9,8 @@ from ..paths import VE, Path, TrigFlow
 from ..shapes import like
 from ..times import ct_levels
 from .checking import Answer, compare, grade, two_results
+from .nb08_losses import check_ect_partner as check_ect_partner
+from .nb08_losses import check_ict_loss as check_ict_loss
 from .nb08_losses import draw
 
 # ---- the pair

@@ -12,7 +12,10 @@ from torch import Tensor, nn
 
 from ..shapes import Denoiser, like, per_sample
 from .checking import Answer, Counted, compare, depends, grade
+from .nb09_cases import CAUSES as CAUSES
 from .nb09_cases import PATH
+from .nb09_cases import case as case
+from .nb09_cases import check_diagnosis as check_diagnosis
 
 PairLoss = Callable[[Denoiser, Tensor, Tensor, Tensor, Tensor], Tensor]  # (model, x0, eps, t, s) -> (B,)
 

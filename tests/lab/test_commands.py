@@ -17,7 +17,7 @@ from minicm.evaluation.frechet import Moments, features_of
 from minicm.lab.__main__ import main
 from minicm.lab.commands.drawing import level_times, loaded
 from minicm.lab.recipes.pictures import PATH
-from minicm.lab.runner import load_run
+from minicm.lab.run_folder import load_run
 from minicm.seeds import fold
 
 QUICK = ["--iterations", "3", "--batch_size", "4", "--samples_every", "0", "--device", "cpu"]

@@ -10,7 +10,7 @@ import torch
 from minicm.data import cifar10
 from minicm.lab.__main__ import main
 from minicm.lab.experiment import load_experiment
-from minicm.lab.runner import load_run
+from minicm.lab.run_folder import load_run
 
 ROOT = Path(__file__).parents[2]
 EXPERIMENTS = ROOT / "experiments"

@@ -121,7 +121,7 @@ def test_what_else_a_run_reads_is_refused_in_one_line(tmp_path, whole, name):
     out = tmp_path / "run"
     shutil.copytree(whole, out)
     (out / name).write_bytes((out / name).read_bytes()[:-30])
-    from minicm.lab.runner import load_run
+    from minicm.lab.run_folder import load_run
 
     with pytest.raises(ValueError, match=f"^expected [^\n]*{re.escape(str(out))}[^\n]*$"):
         load_run(out, experiment=TINY)

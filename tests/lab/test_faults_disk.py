@@ -9,8 +9,7 @@ from faults import TINY, content, in_child, read_only, said, small_disk, train
 
 from minicm import checkpoints
 from minicm.lab.commands.writing import write_folder, write_grid, write_npz, written
-from minicm.lab.run_folder import Log
-from minicm.lab.runner import load_run
+from minicm.lab.run_folder import Log, load_run
 
 resource = pytest.importorskip("resource")  # POSIX
 

@@ -14,8 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from minicm.lab.__main__ import main
-from minicm.lab.run_folder import Log, grid
-from minicm.lab.runner import load_run
+from minicm.lab.run_folder import Log, grid, load_run
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "tiny_experiment.py"
