@@ -8,19 +8,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
-from ..checks import parsed_json
+from ..checks import parsed_json, shown
 
 Row = Mapping[str, object]
 Setting = tuple[str, str, int]  # method, data, evaluations
 
 EVALUATIONS = (1, 2, 4)
-_KEYS = ("method", "data", "seed", "evaluations")
+_KEYS = {"method": str, "data": str, "seed": int, "evaluations": int}
 
 
 def arena_rows(path: str | Path) -> list[Row]:
     """The rows of a file that benchmarks/arena.py wrote, {"machine": ..., "rows": [...]}; none if there is no file.
 
-    Raises ValueError for a file of another form, and for a row that names no method, data, seed or evaluations.
+    Raises ValueError for a file of another form, and for a row whose method, data, seed or evaluations are not there or
+    of another kind.
     """
     path = Path(path)
     if not path.exists():
@@ -33,6 +34,8 @@ def arena_rows(path: str | Path) -> list[Row]:
         missing = [key for key in _KEYS if key not in row]
         if missing:
             raise ValueError(f"expected {', '.join(_KEYS)} in each row of {path.name}, got one without {missing[0]}")
+        if strange := [key for key, kind in _KEYS.items() if type(row[key]) is not kind]:
+            raise ValueError(f"expected {strange[0]} of another kind in {path.name}, got {shown(row[strange[0]])}")
     return rows
 
 

@@ -148,6 +148,7 @@ def test_every_row_of_the_table_names_a_test_and_every_fault_test_stands_there()
     names, page = cited()
     rows = [line for line in page.splitlines() if line.startswith("|") and not line.startswith(("|--", "| What"))]
     assert rows and all(re.search(r"`test_\w+\.py::test_\w+`", row) for row in rows)
-    for path in (ROOT / "tests").glob("*/test_faults_*.py"):
+    files = [*(ROOT / "tests").glob("*/test_faults_*.py"), *(ROOT / "tests").glob("*/test_hostile_files.py")]
+    for path in files:
         for name in re.findall(r"(?m)^def (test_\w+)\(", path.read_text("utf-8")):
             assert (path.name, name) in names, f"{path.name}::{name} is not in docs/reliability.md"

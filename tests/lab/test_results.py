@@ -43,6 +43,9 @@ def test_rows_are_those_of_the_file_and_none_without_one(tmp_path):
         ("[]", "with a dict for each row"),
         ('{"rows": [1]}', "with a dict for each row"),
         (json.dumps({"rows": [row("a", 0, 1.0), {"method": "a", "data": "g8", "evaluations": 1}]}), "one without seed"),
+        (json.dumps({"rows": [row("a", 0, 1.0) | {"evaluations": [1]}]}), "expected evaluations of another kind"),
+        (json.dumps({"rows": [row("a", 0, 1.0) | {"method": None}]}), "expected method of another kind"),
+        ("[" * 100_000, "expected JSON in arena.json"),
     ],
 )
 def test_a_file_of_another_form_is_refused(tmp_path, content, words):

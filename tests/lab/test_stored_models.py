@@ -166,3 +166,23 @@ def test_there_are_stored_models():
     names = {file.stem for file in FILES}
     assert {"eight_gaussians_teacher", "eight_gaussians_scd", "digits_student", "tinted_student"} <= names
     assert {"digits_classifier", "digits_unet_ect", "digits_dense_ect", "cifar10_classifier"} <= names
+
+
+def test_the_table_of_stored_files_is_that_of_the_folder():
+    """Each with its data and the command that its own metadata, or its field, name."""
+    page = (ROOT / "data" / "README.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([^`]+)` \| `([^`]+)` \| ([^|]+) \|$", page, re.MULTILINE)
+    assert [name for name, _, _ in rows] == sorted(p.name for p in (ROOT / "data").iterdir() if p.name != "README.md")
+    for name, command, source in rows:
+        file = ROOT / "data" / name
+        if file.suffix == ".safetensors":
+            assert metadata(file)["command"] == command
+        else:
+            content = json.loads(file.read_text("utf-8"))
+            assert content.get("settings", content)["command"] == command
+        assert (ROOT / command.split()[1]).is_file() and source.split()[0].strip(",") in (
+            "CIFAR-10",
+            "digits",
+            "points",
+        )
+    assert "MIT" in page and "MIT" in (ROOT / "LICENSE").read_text("utf-8")
