@@ -5,6 +5,7 @@ x ← √½ (skip(x) + h),   h = conv(silu(condition(conv(silu(norm(x))), embedd
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class GroupNorm(nn.Module):
         """The normalised x; (B, C, H, W) -> (B, C, H, W)."""
         if torch.compiler.is_compiling() or unpack_dual(x).tangent is not None:
             return self.elementary(x)
-        with torch.autocast(x.device.type, enabled=False):  # on CUDA it would return float32, at twice the traffic
+        with in_own_precision(x):  # on CUDA it would return float32, at twice the traffic
             weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
             return nn.functional.group_norm(x, self.groups, weight, bias, 1e-6)
 
@@ -189,9 +190,15 @@ def convolution(inputs: int, outputs: int, size: int, *, gain: float = 1.0) -> n
     return layer
 
 
+def in_own_precision(x: Tensor) -> AbstractContextManager:
+    """A context without autocast on the tensor's device; some devices have none to turn off."""
+    kind = x.device.type
+    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
+
+
 def exact(layer: nn.Linear, x: Tensor) -> Tensor:
     """The layer's output in its own precision, under autocast too: what is told the time must not round it."""
-    with torch.autocast(x.device.type, enabled=False):
+    with in_own_precision(x):
         return layer(x.to(layer.weight.dtype))
 
 
