@@ -1,136 +1,194 @@
-"""make grade: grade a folder or zip file of <student>_<assignment>.ipynb, each in a process of its own.
+"""make grade: grade what was handed in, each notebook in a process of its own.
 
-python -m tutorials.assignments.grade IN OUT [--term NAME] [--jobs 2] [--seconds 300] [--cell-seconds 60]
+python -m tutorials.assignments.grade IN OUT [--term NAME] [--jobs 2] [--roster names.csv] [--names REGEX]
 
-OUT must be new or empty.  It gets grades.csv, to_mark.csv, summary.csv, summary.png, feedback/ and work/.
+OUT is new, empty, or from an earlier run: what was graded there and is the same stays, so a run that was stopped goes
+on, and a new file of one student replaces that row only.
 """
 
 import argparse
-import json
+import hashlib
+import re
 import shutil
+import signal
 import sys
-from collections.abc import Sequence
+import sysconfig
+import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .containment import Limits, python, run_contained
-from .course import make_course
-from .marks import save
-from .pages import write_pages
-from .plan import SOURCE, Question, assignments, questions, read
+from .containment import Limits, Worker
+from .marks import Mark, read_marks, write_all
+from .plan import ROOT, SOURCE, assignments, read
 from .release import sources
-from .report import Row, write_reports
+from .report import Row, plain
+from .roster import read_roster
+from .score import Bench, digest, fingerprint, score_submission
+from .store import Store, alone
 from .submissions import Submission, collect
 
-__all__ = ["grade"]
+__all__ = ["Options", "grade"]
 
-
-NOTHING = {"points": {}, "notes": [], "graded": False}
+PYTHON = (Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("scripts")), ROOT / "minicm",
+          *(path for path in (ROOT / "minicm").glob("*") if path.is_dir()), ROOT / "tutorials" / "assignments",
+          ROOT / "tutorials" / "assignments" / "guard")  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Where and with what to grade."""
+class Options:
+    """roster: a CSV file; names: a pattern with a group `student`; per_late_day: per cent of the maximum."""
 
-    out: Path
-    course: Path  # the course that is copied for each submission: gradebook.db and release/
-    questions: dict[str, list[Question]]
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = Limits()
+    jobs: int = 1
+    roster: Path | None = None
+    names: str | None = None
+    per_late_day: float = 0.0
 
 
-def grade(where: Path, out: Path, *, source: Path = SOURCE, limits: Limits, jobs: int = 1) -> list[Row]:
-    """One row for each submission; all files are below out.
+def grade(where: Path, out: Path, source: Path = SOURCE, options: Options = Options()) -> list[Row]:
+    """One row for each submission, those of earlier runs into out included; all files are below out.
 
-    Raises ValueError unless out is new or empty, or if where holds no notebook.
+    Raises ValueError, in one line, for what cannot be used; nothing is written then.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise ValueError(f"expected a new or empty folder OUT, got {out}: marks in it could be lost")
-    found = collect(where, assignments(source))
-    if not found:
-        raise ValueError(f"expected notebooks <student>_a1.ipynb in {where}, found none")
-    used = sorted({one.assignment for one in found if one.assignment})
-    course = out.resolve() / "work" / "course"
-    make_course(course, source, used)
-    bench = Bench(out.resolve(), course, {name: questions(read(name, source)) for name in used}, limits)
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        rows = list(pool.map(lambda submission: _row(bench, submission), found))
-    save(out, rows, bench.questions)
-    write_reports(out, rows, bench.questions)
-    write_pages(out, rows, bench.questions, {})
-    return rows
+    known = assignments(source)
+    roster = read_roster(options.roster) if options.roster else None
+    found = collect(where, known, _pattern(options.names))
+    if not found.submissions:
+        raise ValueError(f"expected notebooks <student>_{known[0]}.ipynb in {where}, found none")
+    with alone(out):
+        marks = read_marks(out / "to_mark.csv") if (out / "to_mark.csv").is_file() else []
+        store = Store(out)
+        used = sorted({one.assignment for one in found.submissions if one.assignment})
+        closed = [out.resolve(), where.resolve(), source.resolve()]
+        notebooks = {name: read(name, source) for name in used}
+        bench = Bench(out.resolve() / "work", notebooks, options.limits, closed, fingerprint(PYTHON))
+        store.ask(bench.asked)
+        if roster:
+            people = [asdict(one) for one in roster.people]
+            store.enrol({"people": people, "per_late_day": options.per_late_day})
+        before = dict(store.rows)
+        _grade_all(bench, store, found.submissions, options.jobs)
+        if found.passed_over:
+            print(f"{found.passed_over} files of the platform or the computer passed over (index.html, .DS_Store, ...)")
+        return write_all(out, store, _still_right(marks, before, store, out))
 
 
-def _row(bench: Bench, submission: Submission) -> Row:
-    """Grade one; whatever happens becomes its note."""
-    if submission.assignment is None or not submission.data:
-        row = Row(submission.student, submission.assignment or "", {}, submission.note or "the file is empty", False)
-    else:
+def _pattern(names: str | None) -> re.Pattern | None:
+    if names is None:
+        return None
+    try:
+        pattern = re.compile(names)
+    except re.error as error:
+        raise ValueError(f"--names: not a regular expression: {error}") from None
+    if "student" not in pattern.groupindex:
+        raise ValueError(f"--names: expected a group (?P<student>...), got {names}")
+    return pattern
+
+
+def _grade_all(bench: Bench, store: Store, found: list[Submission], jobs: int) -> None:
+    """Grade what is new; rows are stored as they come."""
+    folders = _folders(found, store)
+    local, lock, workers = threading.local(), threading.Lock(), []
+
+    def one(submission: Submission) -> None:
+        if submission.assignment and submission.data and _graded(store, bench, submission):
+            return
+        if not hasattr(local, "worker"):
+            with lock:
+                local.worker = Worker(bench.work / f"python-{len(workers)}")
+                workers.append(local.worker)
         try:
-            row = _graded(bench, submission)
+            row = score_submission(bench, local.worker, submission, folders[submission.student], fingerprint(PYTHON))
         except Exception as error:  # one submission must never stop the others
-            row = Row(
-                submission.student, submission.assignment, {}, f"not graded: {type(error).__name__}: {error}", False
-            )
-    print(f"{row.student:20} {row.assignment:4} {row.words(bench.questions)}", flush=True)
-    return row
+            why = f"not graded: {type(error).__name__}: {error}"
+            row = Row(submission.student, submission.assignment or "", {}, why,
+                      False, folders[submission.student])  # fmt: skip
+        with lock:
+            store.add(row)
+            print(f"{row.student:20} {row.assignment:4} {row.words(store.questions)}", flush=True)
+
+    pool = ThreadPoolExecutor(max(1, jobs))
+    try:
+        for done in [pool.submit(one, submission) for submission in found]:
+            done.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        with lock:  # no row is stored any more
+            for worker in workers:
+                worker.close()
+                shutil.rmtree(worker.folder, ignore_errors=True)
+    pool.shutdown()
 
 
-def _graded(bench: Bench, submission: Submission) -> Row:
-    name = f"{submission.student}_{submission.assignment}"
-    folder = bench.out / "work" / name
-    (folder / "course" / "release").mkdir(parents=True)
-    shutil.copy(bench.course / "gradebook.db", folder / "course")  # never source/, which has the solutions
-    shutil.copytree(
-        bench.course / "release" / submission.assignment, folder / "course" / "release" / submission.assignment
-    )
-    (folder / "submission.ipynb").write_bytes(submission.data)
-    limits = json.dumps(asdict(bench.limits))
-    command = python("tutorials.assignments.one", str(folder), submission.assignment, limits)
-    ended = run_contained(command, folder, bench.limits, folder / "log.txt")
-    result = NOTHING if ended else _result(folder, bench.questions[submission.assignment])
-    notes = [note for note in (submission.note, ended, *result["notes"]) if note]
-    return Row(submission.student, submission.assignment, result["points"], "; ".join(notes), result["graded"])
+def _graded(store: Store, bench: Bench, submission: Submission) -> bool:
+    old = store.rows.get((submission.student, submission.assignment))
+    return old is not None and old.digest == digest(submission, bench.sources[submission.assignment])
 
 
-def _result(folder: Path, asked: Sequence[Question]) -> dict:
-    """result.json, if it is there and possible: points between 0 and the maximum, None only where marked by hand."""
-    path = folder / "result.json"
-    if not path.is_file():
-        return NOTHING | {"notes": ["nothing came back: look at its log.txt"]}
-    result = json.loads(path.read_text("utf-8"))
-    points = result["points"]
-    possible = all(
-        points.get(q.name) is None if q.by_hand and points.get(q.name) is None
-        else isinstance(points.get(q.name), (int, float)) and 0 <= points[q.name] <= q.points
-        for q in asked
-    )  # fmt: skip
-    return (
-        result if possible or not result["graded"] else NOTHING | {"notes": ["its result is not possible: look at it"]}
-    )
+def _folders(found: list[Submission], store: Store) -> dict[str, str]:
+    """student -> a name for files that every system takes, of their own on those that mix up a and A."""
+    folders = {row.student: row.folder for row in store.rows.values() if row.folder}
+    taken = {folder.lower() for folder in folders.values()}
+    for one in found:
+        if one.student not in folders:
+            name = re.sub(r"[^\w.-]+", "-", one.student, flags=re.ASCII if len(one.student) > 60 else 0).strip(".-_")
+            name = name.encode()[:60].decode("utf-8", "ignore") or "unnamed"
+            if name.lower() in taken or len(name) < len(one.student):
+                name += "-" + hashlib.sha256(one.student.encode()).hexdigest()[:6]
+            taken.add(name.lower())
+            folders[one.student] = name
+    return folders
+
+
+def _still_right(marks: list[Mark], before: dict, store: Store, out: Path) -> list[Mark]:
+    """The marks whose answers are what they were; the others stay in to_mark-before.csv."""
+    old = {key: row.written for key, row in before.items()}
+    kept = []
+    for mark in marks:
+        student, assignment, name = mark.key
+        rows = [
+            row for row in store.rows.values() if row.assignment == assignment and plain(row.student) == plain(student)
+        ]
+        if all(old.get((row.student, assignment), {}).get(name) == row.written.get(name) for row in rows):
+            kept.append(mark)
+    if len(kept) < len(marks):
+        shutil.copy(out / "to_mark.csv", out / "to_mark-before.csv")
+        print(f"{len(marks) - len(kept)} marks by hand were for answers that changed: see to_mark-before.csv")
+    return kept
 
 
 def main(argv: list[str] | None = None) -> int:
-    """0 when every submission has its row, 1 if IN or OUT cannot be used."""
+    """0 when every submission has its row, 1 if something cannot be used, 130 if it was stopped."""
     parser = argparse.ArgumentParser(description="Grade notebooks <student>_<assignment>.ipynb.")
     parser.add_argument("where", type=Path, metavar="IN", help="folder or zip file")
-    parser.add_argument("out", type=Path, metavar="OUT", help="a new or empty folder")
+    parser.add_argument("out", type=Path, metavar="OUT", help="a new folder, or one from an earlier run")
     parser.add_argument("--term", help="the variant that was released")
     parser.add_argument("--jobs", type=int, default=1, help="submissions at a time (1)")
-    parser.add_argument("--seconds", type=int, default=Limits.seconds, help="for one submission")
-    parser.add_argument("--cell-seconds", type=int, default=Limits.cell_seconds, help="for one cell")
+    parser.add_argument("--roster", type=Path, metavar="CSV", help="who is enrolled: a row for each, in this order")
+    parser.add_argument("--names", metavar="REGEX", help="finds (?P<student>...) and (?P<assignment>...) in a path")
+    parser.add_argument(
+        "--per-late-day", type=float, default=0.0, help="per cent off for each of the roster's late days"
+    )
+    parser.add_argument("--seconds", type=float, default=Limits.seconds, help="for one submission")
+    parser.add_argument("--cell-seconds", type=float, default=Limits.cell_seconds, help="for one cell")
     parser.add_argument("--memory", type=int, default=Limits.memory_mb, help="MB for one process")
-    options = parser.parse_args(argv)
-    limits = Limits(options.cell_seconds, options.seconds, options.memory)
+    given = parser.parse_args(argv)
+    limits = Limits(given.cell_seconds, given.seconds, given.memory)
+    options = Options(limits, given.jobs, given.roster, given.names, given.per_late_day)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with sources(options.term) as source:
-            rows = grade(options.where, options.out, source=source, limits=limits, jobs=options.jobs)
-    except ValueError as error:
+        with sources(given.term) as source:
+            rows = grade(given.where, given.out, source, options)
+    except (ValueError, OSError) as error:
         print(f"minicm: {error}", file=sys.stderr)
         return 1
-    tests = f"hidden tests of {options.term}" if options.term else "hidden tests as in source/"
+    except KeyboardInterrupt:
+        print(f"\nminicm: stopped; the same command goes on where {given.out} ends", file=sys.stderr)
+        return 130
+    tests = f"hidden tests of {given.term}" if given.term else "hidden tests as in source/"
     graded = sum(row.graded for row in rows)
-    print(f"{len(rows)} submissions, {graded} graded, {tests}; see {options.out}/grades.csv")
+    print(f"{len(rows)} rows, {graded} graded, {tests}; see {given.out}/grades.csv")
     return 0
 
 

@@ -9,18 +9,25 @@ tutorials/assignments/source/a1/a1.ipynb is assignment a1.  Every cell has a gra
 """
 
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 
-__all__ = ["MARKERS", "ROOT", "SOURCE", "Question", "assignments", "kind", "name_of", "questions", "read"]
+__all__ = [
+    "MARKERS", "ROOT", "SOURCE", "Question", "as_released", "assignments", "hidden", "kind", "name_of", "questions",
+    "read",
+]  # fmt: skip
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository: minicm is imported from here
 SOURCE = Path(__file__).resolve().parent / "source"
 NAME = re.compile(r"a\d+")
 MARKERS = ("BEGIN SOLUTION", "END SOLUTION", "BEGIN HIDDEN TESTS", "END HIDDEN TESTS", "BEGIN MARK SCHEME",
            "END MARK SCHEME")  # fmt: skip
+HIDDEN = re.compile(r"(?ms)^### BEGIN HIDDEN TESTS\n(.*?)^### END HIDDEN TESTS[^\n]*")
+SCHEME = re.compile(r"(?ms)^=== BEGIN MARK SCHEME ===\n.*?^=== END MARK SCHEME ===[^\n]*")
+SOLUTION = re.compile(r"(?ms)^( *)### BEGIN SOLUTION\n.*?^ *### END SOLUTION[^\n]*")
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,12 @@ class Question:
     name: str
     points: float
     by_hand: bool
+    title: str = ""  # the heading that it stands under
+
+    @property
+    def part(self) -> str:
+        """Which part of its question it is, in words."""
+        return "marked by hand" if self.by_hand else f"{self.name.rpartition('-')[2]} tests"
 
 
 def assignments(source: Path = SOURCE) -> list[str]:
@@ -61,6 +74,29 @@ def kind(cell: nbformat.NotebookNode) -> str:
 
 
 def questions(notebook: nbformat.NotebookNode) -> list[Question]:
-    """The cells with points, in order."""
-    graded = [cell for cell in notebook.cells if kind(cell) in ("test", "manual", "task")]
-    return [Question(name_of(cell), float(cell.metadata.nbgrader.points), kind(cell) != "test") for cell in graded]
+    """The cells with points, in order, each under the last heading before it."""
+    found, title = [], ""
+    for cell in notebook.cells:
+        heading = re.match(r"## (.+)", cell.source) if kind(cell) in ("locked", "task") else None
+        title = heading[1] if heading else title
+        if kind(cell) in ("test", "manual", "task"):
+            found.append(Question(name_of(cell), float(cell.metadata.nbgrader.points), kind(cell) != "test", title))
+    return found
+
+
+def as_released(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """What nbgrader makes of a source for students, as far as its cells' text goes; a copy."""
+    notebook = deepcopy(notebook)
+    for cell in notebook.cells:
+        cell.source = SCHEME.sub("", HIDDEN.sub("", cell.source)).rstrip()
+        if kind(cell) == "answer":
+            cell.source = SOLUTION.sub(r"\1# YOUR CODE HERE\n\1raise NotImplementedError()", cell.source)
+        elif kind(cell) == "manual":
+            cell.source = "YOUR ANSWER HERE"
+    return notebook
+
+
+def hidden(cell: nbformat.NotebookNode) -> str:
+    """The hidden tests of a source's test cell; "" where it has none."""
+    found = HIDDEN.search(cell.source)
+    return found[1] if found else ""
