@@ -132,6 +132,9 @@ class Kernel:
     """One for a process."""
 
     def __init__(self) -> None:
+        self.outputs = _Outputs()
+        self.shell = _shell(self.outputs)  # before matplotlib, which asks for it
+        self.running = False
         import matplotlib.pyplot as plt
         import minicm
         import minicm.evaluation
@@ -141,14 +144,11 @@ class Kernel:
         import tqdm.auto  # noqa: F401
 
         one = torch.ones(1)
-        torch.func.jvp(lambda t: torch.cos(t.reshape(1, 1)) * one, (one,), (one,))  # its first use loads hundreds of modules, and so does a figure's
+        torch.func.jvp(lambda t: torch.cos(t.reshape(1, 1)) * one, (one,), (one,))
         plt.figure().add_subplot().figure.savefig(io.BytesIO(), format="png")
-        plt.close("all")
+        plt.close("all")  # a first derivative and a first figure load hundreds of modules
         self.package = os.path.dirname(minicm.__file__) + os.sep
         self.allowed = tuple(self.package + place for place in ("shapes.py", "exercises" + os.sep, "course" + os.sep))
-        self.outputs = _Outputs()
-        self.shell = _shell(self.outputs)
-        self.running = False
 
     def serve(self, get: int, put: int) -> None:
         """Run what arrives until the grader says stop, or closes the pipe."""

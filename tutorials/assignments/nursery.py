@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 from .containment import Limits, limit_this_process
@@ -64,6 +65,7 @@ def _serve(kernel, order: dict, get: int, put: int) -> None:
     os.environ.clear()
     os.environ.update(order["environment"])
     os.chdir(folder / "here")
+    tempfile.tempdir = None  # looked up again
     limit_this_process(Limits(**order["limits"]))
     write_only_below([folder, Path("/dev/shm")])
     import sitecustomize

@@ -26,11 +26,13 @@ PASSED_OVER = re.compile(
     r"(.*/)?((__MACOSX|\.git|\.github|\.ipynb_checkpoints|__pycache__|\.venv)/.*"
     rf"|index\.html|submission_metadata\.yml|\.DS_Store|Thumbs\.db|desktop\.ini|\._[^/]*|[^/]*_attempt_{STAMP}\.txt)"
 )
+LONGEST = 600
 COPY = r"(?:copy[ _]of[ _])*"
-AFTER = r"(?:[ _]*\(\d+\)|-\d+|[ _-]+copy\d*|[ _-]+(?:final|new|v\d+|fixed|solved|solution|submission|done)\d*)*"
+ENDS = r"(?:[ _]*\(\d+\)|[ _-]+copy\d*|[ _-]+(?:final|new|v\d+|fixed|solved|solution|submission|done)\d*)*"
+AFTER = r"(?:-\d+|" + ENDS[3:]
 STEMS = [
     re.compile(rf"{COPY}(?:(?P<student>.+?)[ _.-]+)?(?P<assignment>a\d+){AFTER}", re.IGNORECASE),
-    re.compile(rf"{COPY}(?P<assignment>a\d+)[ _.-]+(?P<student>.+?){AFTER}", re.IGNORECASE),
+    re.compile(rf"{COPY}(?P<assignment>a\d+)[ _.-]+(?P<student>.+?){ENDS}", re.IGNORECASE),
 ]
 GENERAL = re.compile(
     r"a\d+|assignments?|submi(ssions?|tted)|downloads?|in|all|home(work)?|notebooks?|files?|zips?|out|tmp",
@@ -53,6 +55,7 @@ class Whose:
 
 def whose(path: str, names: re.Pattern | None = None) -> Whose:
     """names: the instructor's own pattern, searched in the path, with the groups student and, if needed, assignment."""
+    path = path[-LONGEST:]  # a search in a path of a megabyte could take hours
     return _by_pattern(path, names) if names else _by_platform(path) or _by_people(path)
 
 

@@ -21,7 +21,7 @@ from .containment import EndedError, Limits, OvertimeError, Worker
 from .plan import hidden, kind, name_of
 from .rebuild import defines
 
-__all__ = ["Ran", "Session"]
+__all__ = ["Ran", "Session", "everything_allowed"]
 
 TRIES = 5  # how often a notebook is run; each time without one cell more
 TRIPWIRES = (
@@ -111,7 +111,7 @@ class Session:
             # what an answer prints while a hidden test runs is not shown: it could print the test
             shown += [one for one in answer["outputs"] if keep or one.get("output_type") == "error"]
             taken = [str(one)[:60] for one in answer.get("taken") or ()][:5]
-            if taken and not _everything_allowed(self.source):
+            if taken and not everything_allowed(self.source):
                 self.ran.notes.append(f"the answer to {name.rpartition('-')[0]} uses minicm's {', '.join(taken)}")
         if ok and not self._tripped(place):
             ok = False
@@ -175,7 +175,7 @@ def _given(code: str) -> list[str]:
     return [alias.name for part in imports if (part.module or "").startswith("minicm") for alias in part.names]
 
 
-def _everything_allowed(source: NotebookNode) -> bool:
+def everything_allowed(source: NotebookNode) -> bool:
     """Whether the assignment hands out the whole package, as the mini project does."""
     return any(kind(cell) == "locked" and "\nimport minicm\n" in f"\n{cell.source}\n" for cell in source.cells)
 

@@ -84,6 +84,3 @@ def keep_to(folder, closed, opened=opened, changed=changed):
 sys.addaudithook(_no_network)
 if os.environ.get("MINICM_FOLDER"):
     keep_to(os.environ["MINICM_FOLDER"], os.environ.get("MINICM_CLOSED", "").split(os.pathsep))
-
-# jsonschema would use it to check web addresses, which no notebook schema has; importing it takes seconds.
-sys.modules.setdefault("rfc3987_syntax", None)
