@@ -27,7 +27,7 @@ TRIES = 5  # how often a notebook is run; each time without one cell more
 TRIPWIRES = (
     "assert False, 'tripwire'",
     "import torch\n"
-    "from minicm.exercises.checking import compare, verdict\n"
+    "from minicm.course.checking import compare, verdict\n"
     "said = verdict('f', lambda x: x + 1, [lambda f: compare(f(torch.zeros(2)), torch.zeros(2))], why='')\n"
     "assert said.startswith('PASS'), said",
 )
