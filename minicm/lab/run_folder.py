@@ -61,7 +61,7 @@ def _config(folder: Path) -> dict | None:
     if not file.exists():
         return None
     try:
-        content = parsed_json(file.read_bytes(), file)
+        content = parsed_json(file.read_bytes() if file.is_file() else "", file)  # a pipe would wait for ever
         if isinstance(content["experiment"], str) and isinstance(content["fields"], dict):
             return content
     except (ValueError, KeyError, TypeError):
@@ -108,8 +108,8 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if links := sorted(path.name for path in folder.iterdir() if path.is_symlink()):
-            raise OSError(errno.ELOOP, f"{shown(links[0])} there is a link, and a run writes to its own folder only")
+        if strange := sorted(path.name for path in folder.iterdir() if not _own(path)):
+            raise OSError(errno.ELOOP, f"{shown(strange[0])} there is a link or no file, which a run does not write to")
         file = open(folder / "lock", "a")
     except OSError as error:
         raise OSError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
@@ -119,6 +119,11 @@ def claimed(folder: Path) -> Iterator[None]:
         except OSError:
             raise OSError(f"another run writes to {folder}: wait for it, or choose another folder with --out") from None
         yield
+
+
+def _own(path: Path) -> bool:
+    """Whether it is a file or a folder itself: links and pipes lead elsewhere."""
+    return not path.is_symlink() and (path.is_file() or path.is_dir())
 
 
 def _lock(descriptor: int) -> None:

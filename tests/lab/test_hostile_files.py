@@ -300,6 +300,32 @@ def test_weights_that_are_no_floats_are_one_line(tmp_path, dtype):
     assert "do not fit" in line(commands(str(tmp_path / "x.safetensors"), tmp_path)[0])
 
 
+@pytest.mark.parametrize("middle", ["0.0", "-1", "1e300", "Infinity"])
+def test_a_level_that_is_no_time_is_one_line(tmp_path, middle):
+    fields = json.dumps(json.loads(note()["fields"]) | {"middle": float(middle)})
+    argv = commands(stored(tmp_path, fields=fields), tmp_path)[0]
+    assert "expected middle from" in line([*argv, "--steps", "2"])
+
+
+@pytest.mark.parametrize("number", [float("nan"), 1e38])
+def test_weights_that_have_diverged_draw_nothing(tmp_path, number):
+    source = tmp_path / "x.safetensors"
+    save_file({name: t.float() * number for name, t in load_file(STORED).items()}, source, note())
+    for argv in commands(str(source), tmp_path):
+        assert "expected finite" in line(argv)
+    assert [path.name for path in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "1", "1000000000"])
+def test_evaluations_that_a_file_asks_for_have_a_limit(tmp_path, number):
+    experiment = made_by("digits_diffusion", None, "x")
+    weights = experiment.new_model(experiment.preset("default")).state_dict()
+    source = tmp_path / "x.safetensors"
+    metadata = {"experiment": "digits_diffusion", "fields": f'{{"evaluations": {number}}}'}
+    save_file({name: t.contiguous() for name, t in weights.items()}, source, metadata)
+    assert "expected evaluations from 2 to 10000" in line(commands(str(source), tmp_path)[0])
+
+
 # What a run's folder holds
 
 
@@ -417,8 +443,24 @@ def test_a_run_writes_through_no_link(mine, tmp_path, name):
     victim.mkdir() if name == "samples" else victim.write_text("whole")
     (shutil.rmtree if name == "samples" else Path.unlink)(mine / name) if (mine / name).exists() else None
     (mine / name).symlink_to(victim)
-    assert "is a link" in line(["train", str(TINY), "--out", str(mine), *ONE_STEP])
+    assert "is a link or no file" in line(["train", str(TINY), "--out", str(mine), *ONE_STEP])
     assert list(victim.iterdir()) == [] if name == "samples" else victim.read_text() == "whole"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes with names")
+def test_no_command_waits_for_a_pipe(mine, tmp_path):
+    os.mkfifo(tmp_path / "x.safetensors")
+    for name in ("config.json", "log.jsonl", "lock", "checkpoint.pt", "ema10.safetensors"):
+        kept = (mine / name).read_bytes()
+        (mine / name).unlink()
+        os.mkfifo(mine / name)
+        assert line(["train", str(TINY), "--out", str(mine), *ONE_STEP])
+        assert line(["sample", str(mine), "--experiment", str(TINY), "--out", str(tmp_path / "x.png")])
+        (mine / name).unlink()
+        (mine / name).write_bytes(kept)
+    assert line(commands(str(tmp_path / "x.safetensors"), tmp_path)[0])
+    os.mkfifo(tmp_path / "x.json")
+    assert line([*commands(str(STORED), tmp_path)[1], "--json", str(tmp_path / "x.json")])
 
 
 @pytest.mark.skipif(os.name != "posix", reason="links need rights elsewhere")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...checkpoints import metadata_of
-from ...checks import check_count, parsed_json
+from ...checks import check_between, check_count, parsed_json
 from ...seeds import fold
 from ..command import Parser
 from ..experiment import Experiment, Pictures
@@ -69,7 +69,8 @@ class Drawing:
     def draw(self, number: int, steps: int, seed: int, labels: Tensor | None = None) -> Tensor:
         """Samples (number, C, H, W), data units, on the CPU, in so many evaluations each; a function of its arguments.
 
-        Raises ValueError for steps < 1, or when the experiment does not say what kind of model it trains.
+        Raises ValueError for steps < 1, when the experiment does not say what kind of model it trains, and for samples
+        that are not finite.
         """
         draw, parts = self._draw(steps), []
         for k, start in enumerate(range(0, number, _BATCH)):
@@ -77,7 +78,7 @@ class Drawing:
             told = None if labels is None else labels[start : start + _BATCH].to(self.device)
             model = self.model if told is None else self.model.given(told)
             parts.append(draw(model, min(_BATCH, number - start), generator).cpu())
-        return torch.cat(parts)
+        return finite(torch.cat(parts), self.source)
 
     def _draw(self, steps: int) -> Draw:
         shape = self.pictures.shape
@@ -104,13 +105,24 @@ def consistent(config: Hardware) -> bool:
 
 
 def level_times(steps: int, middle: float) -> list[float]:
-    """The times that few-step sampling jumps from: t_max, then `middle`, then noise-to-signal ratios down to .1."""
+    """The times that few-step sampling jumps from: t_max, then `middle`, then noise-to-signal ratios down to .1.
+
+    Raises ValueError unless middle is a time of the path.
+    """
     if steps == 1:
         return [PATH.t_max]
+    check_between("middle", middle, PATH.t_min, PATH.t_max)
     top = PATH.nsr(torch.tensor(middle, dtype=torch.float64)).item()
     bottom = min(_LOWEST, top / 2)
     ratios = torch.logspace(0, 1, steps - 1, base=bottom / top, dtype=torch.float64) * top
     return [PATH.t_max, *PATH.time_at(ratios).tolist()]
+
+
+def finite(x: Tensor, source: str) -> Tensor:
+    """The same pictures.  Raises ValueError if one is not finite."""
+    if not x.isfinite().all():
+        raise ValueError(f"expected finite pictures from {source}, got NaN or infinity: its weights have diverged")
+    return x
 
 
 def loaded(source: str, device: str, experiment: str | None = None) -> Drawing:

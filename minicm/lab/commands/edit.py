@@ -17,7 +17,7 @@ from ...seeds import fold
 from ...shapes import Denoiser
 from ..command import Parser
 from ..recipes.pictures import PATH
-from .drawing import Drawing, add_common, consistent, level_times, loaded, positive
+from .drawing import Drawing, add_common, consistent, finite, level_times, loaded, positive
 from .writing import check_target, write_grid
 
 _RATIO = 2  # of super-resolution
@@ -39,7 +39,8 @@ def main(argv: list[str]) -> None:
         raise ValueError(f"expected a consistency model, {options.source} is a diffusion model")
     with torch.no_grad():
         rows, told = TASKS[options.task](drawing, options)
-    write_grid(drawing.pictures.to_unit(torch.cat(rows).cpu()), target, options.number)
+    x = finite(torch.cat(rows).cpu(), options.source)
+    write_grid(drawing.pictures.to_unit(x), target, options.number)
     print(f"wrote {target}: {told}")
 
 

@@ -47,10 +47,10 @@ def _check_table(target: Path) -> None:
     if target.is_dir():
         raise ValueError(f"expected a file, {target} is a folder: choose another --json")
     try:
-        old = parsed_json(target.read_bytes(), target) if target.exists() else {"source": "", "rows": []}
+        old = parsed_json(target.read_bytes(), target) if target.is_file() else {"source": "", "rows": []}
     except ValueError:
         old = None
-    if not (isinstance(old, dict) and {"source", "rows"} <= old.keys()):
+    if target.exists() != target.is_file() or not (isinstance(old, dict) and {"source", "rows"} <= old.keys()):
         raise ValueError(f"expected a new file or a table of minicm evaluate, {target} is another file: it is kept")
 
 
