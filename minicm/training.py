@@ -184,20 +184,6 @@ def _seeded(seed: int, device: torch.device) -> Iterator[None]:
             generator.set_state(state)
 
 
-def warmup_cosine(peak: float, *, total: int, warmup: int = 0) -> Callable[[int], float]:
-    """Learning rate of iteration k: rises linearly to peak over `warmup` iterations, then peak (1 + cos πu)/2.
-
-    u goes from 0 at the end of the warm-up to 1 at k = total.  Raises ValueError unless 0 <= warmup < total.
-    """
-    _check_phases(peak, warmup, warmup, total)
-
-    def rate(iteration: int) -> float:
-        u = min(max(iteration - warmup, 0) / (total - warmup), 1.0)
-        return peak * min((iteration + 1) / (warmup + 1), 1.0) * (1 + math.cos(math.pi * u)) / 2
-
-    return rate
-
-
 def warmup_linear_decay(peak: float, *, total: int, decay_from: int, warmup: int = 0) -> Callable[[int], float]:
     """Learning rate of iteration k: rises linearly to peak, stays there, falls linearly from decay_from to 0 at total.
 

@@ -293,7 +293,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "evaluation.tangents.one_step_error": {"x": STATE, "edges": EDGES},
     "evaluation.tangents.scm_record": SCM
     | {"weight": good(lambda: None), "exact": good(lambda: None), "teacher": good(lambda: None), "edges": EDGES},
-    **{f"plotting.points.{k}": {**PLOT, "points": PLANE} for k in ("scatter", "density_scatter")},
+    "plotting.points.scatter": {**PLOT, "points": PLANE},
     "plotting.points.image_grid": {
         **PLOT,
         "images": IMAGES,
@@ -424,14 +424,12 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "evaluation.frechet.kid": ROWS,
     "evaluation.frechet.precision_recall": ROWS | {"k": Role(lambda: 3, COUNT.bad + values("beyond", 12))},
     "evaluation.frechet.features_of": {"name": good(lambda: "x"), "features": good(lambda: lambda x: x), "x": SET},
-    "evaluation.frechet.frechet_in": {"features": good(lambda: lambda x: x), **ROWS},
     "evaluation.yardstick.noise_floor": {
         "metric": good(lambda: energy_distance),
         "n": COUNT.but(lambda: 8),
         "pairs": COUNT,
     },
     "evaluation.yardstick.Yardstick": {"n": COUNT.but(lambda: 50)},
-    "evaluation.yardstick.evaluate_points": {"x": FITTING.but(lambda: points(50, D)), "floor_pairs": COUNT},
     "evaluation.digits.pixel_gaussian": {"points": SET},
     "evaluation.cifar10.enlarged": {"pictures": PICTURES.without("dtype")},
     "sampling.guidance.guided_by": {
@@ -565,9 +563,9 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             "gap": SAMPLES.only(),
             "real": SAMPLES.only(),
             "g": SAMPLES.only(),
-            "t": TIMES.only("shape", "type") if k == "kl_weighted" else TIMES.only(),
+            "t": TIMES.only(),
         }
-        for k in ("by_teacher_error", "kl_weighted", "unweighted")
+        for k in ("by_teacher_error", "unweighted")
     },
     "rivals.truncated.TruncatedLoss": {
         "boundary": POSITIVE,
@@ -716,10 +714,6 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             values("type", [3.0], [()]) + values("shape", [torch.tensor(1.0)], [torch.ones(0, D)]),
         ),
         "parts": Role(lambda: range(1), values("zero", range(0))),
-    },
-    "training.warmup_cosine": {
-        "total": COUNT.but(lambda: 10),
-        "warmup": Role(lambda: 2, AT_LEAST_0.bad + values("order", 20)),
     },
     "training.warmup_linear_decay": {
         "total": COUNT.but(lambda: 10),

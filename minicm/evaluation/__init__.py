@@ -16,7 +16,6 @@ from .frechet import Moments as Moments
 from .frechet import Neighbours as Neighbours
 from .frechet import PrecisionRecall as PrecisionRecall
 from .frechet import features_of as features_of
-from .frechet import frechet_in as frechet_in
 from .frechet import kid as kid
 from .frechet import nearest as nearest
 from .frechet import precision_recall as precision_recall
@@ -34,5 +33,4 @@ from .yardstick import Floor as Floor
 from .yardstick import Floors as Floors
 from .yardstick import Quality as Quality
 from .yardstick import Yardstick as Yardstick
-from .yardstick import evaluate_points as evaluate_points
 from .yardstick import noise_floor as noise_floor

@@ -55,17 +55,6 @@ class Moments:
         return frechet_distance(self.mean, self.cov, other.mean, other.cov)
 
 
-def frechet_in(features: Features, x: Tensor, y: Tensor) -> float:
-    """FD of features(x) and features(y); x: (n, *S), y: (m, *S).
-
-    Between true sets its mean falls as 1/n: compare at equal n only, and with the floor at that n.
-    Raises ValueError as `features_of` does.  Source: Heusel et al. 2017, eq. 6, there with Inception's features.
-    """
-    if x.shape[1:] != y.shape[1:]:
-        raise ValueError(f"expected x and y of one event shape, got {tuple(x.shape[1:])} and {tuple(y.shape[1:])}")
-    return Moments.of(features_of(features, x)).distance(Moments.of(features_of(features, y, name="y")))
-
-
 def kid(x: Tensor, y: Tensor) -> float:
     """MMD² = mean k(x, x') + mean k(y, y') − 2 mean k(x, y) with k = (a·b/D + 1)³, pairs of one sample left out.
 

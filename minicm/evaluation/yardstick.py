@@ -151,13 +151,6 @@ class Yardstick:
         return _Summary(project(points, self._directions), within, points.shape[1])
 
 
-def evaluate_points(
-    x: Tensor, sampler: Sampler, *, mixture: GaussianMixture | None = None, floor_pairs: int = 7, seed: int = 0
-) -> Quality:
-    """Quality of the samples x (n, *S) against the sampler's law, with the floors for n: a Yardstick used once."""
-    return Yardstick(sampler, len(rows(x)), floor_pairs=floor_pairs, seed=seed, mixture=mixture).measure(x)
-
-
 @dataclass(frozen=True)
 class _Summary:
     """What the distances need of a sample set, computed once."""

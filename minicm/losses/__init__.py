@@ -22,7 +22,6 @@ from .discrete import ct as ct
 from .discrete import ect as ect
 from .discrete import ict as ict
 from .discrete import reciprocal_gap as reciprocal_gap
-from .distances import l1 as l1
 from .distances import l2 as l2
 from .distances import pseudo_huber as pseudo_huber
 from .distances import squared as squared

@@ -24,12 +24,6 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
     return (a - b).flatten(1).norm(dim=1)
 
 
-def l1(a: Tensor, b: Tensor) -> Tensor:
-    """Σ|a − b|, data units.  Raises ValueError as `squared`."""
-    check_alike("b", b, "a", a)
-    return per_sample((a - b).abs())
-
-
 def pseudo_huber(c: float) -> Distance:
     """√(‖a − b‖₂² + c²) − c: squared/(2c) near 0, the norm far away.
 

@@ -17,7 +17,6 @@ from .maps import consistency_arrows as consistency_arrows
 from .maps import consistency_map as consistency_map
 from .maps import end_map as end_map
 from .maps import trajectories as trajectories
-from .points import density_scatter as density_scatter
 from .points import filmstrip as filmstrip
 from .points import image_grid as image_grid
 from .points import scatter as scatter

@@ -45,45 +45,6 @@ def scatter(
     return plane(ax, box)
 
 
-def density_scatter(
-    points: Tensor,
-    ax: Axes | None = None,
-    *,
-    limits: Limits = None,
-    bins: int = 60,
-    size: float = 5.0,
-    title: str = "",
-) -> Axes:
-    """Axes with the points (B, 2), coloured by how many of all points fall near each: dark few, yellow many.
-
-    What it shows: where samples lie and where they crowd.
-    bins: boxes along each side for the count, which is then smoothed over the 8 neighbours.  Others as in `scatter`.
-    Raises ValueError unless size > 0 and bins >= 1.
-    """
-    check_positive("size", size)
-    xy = numbers(points, (None, 2), "points")
-    check_count("bins", bins)
-    box = window(limits, xy)
-    density = _density(xy, box, bins)
-    chosen = subsample(len(xy), MAX_POINTS)
-    chosen = chosen[np.argsort(density[chosen], kind="stable")]  # crowds on top, or strays would cover them
-    ax = axes_or_new(ax, SQUARE)
-    ax.scatter(*xy[chosen].T, s=size, c=density[chosen], cmap="viridis", linewidths=0, rasterized=True)
-    ax.set_title(title)
-    return plane(ax, box)
-
-
-def _density(xy: np.ndarray, box: tuple[float, float, float, float], bins: int) -> np.ndarray:
-    """How many points share each point's bin, smoothed with the weights 1/4, 1/2, 1/4; (B,), 0 outside the box."""
-    counts, x_edges, y_edges = np.histogram2d(*xy.T, bins=bins, range=[box[:2], box[2:]])
-    for _ in range(2):
-        padded = np.pad(counts, ((1, 1), (0, 0)))
-        counts = (padded[:-2] / 4 + padded[1:-1] / 2 + padded[2:] / 4).T  # transposed: the other axis is next
-    i, j = np.digitize(xy[:, 0], x_edges) - 1, np.digitize(xy[:, 1], y_edges) - 1
-    inside = (i >= 0) & (i < bins) & (j >= 0) & (j < bins)
-    return np.where(inside, counts[i.clip(0, bins - 1), j.clip(0, bins - 1)], 0.0)
-
-
 def image_grid(
     images: Tensor,
     ax: Axes | None = None,

@@ -55,7 +55,6 @@ from .matching import MatchingLoss as MatchingLoss
 from .matching import by_teacher_error as by_teacher_error
 from .matching import fake_score_loss as fake_score_loss
 from .matching import generate as generate
-from .matching import kl_weighted as kl_weighted
 from .matching import matching_loss as matching_loss
 from .matching import on_path as on_path
 from .matching import unweighted as unweighted

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..checks import as_floats, check_alike, check_floats, check_per_sample
+from ..checks import as_floats, check_alike, check_floats
 from ..losses.denoising import velocity_loss
 from ..paths import Path
 from ..shapes import Denoiser, like, of_path, per_sample
@@ -24,15 +24,6 @@ Weighting = Callable[[Tensor, Tensor, Tensor, Tensor, Path], Tensor]
 def unweighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:
     """D_fake − D_real: VSD with weight σ²/α², the form that stays bounded at both ends of the path."""
     return gap
-
-
-def kl_weighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:
-    """(D_fake − D_real)/nsr²: the gradient of the reverse KL at each noise level, without a weight.
-
-    Raises ValueError unless t is one time for each sample.
-    """
-    check_per_sample("t", t, gap, "gap")
-    return gap / like(path.nsr(t).square(), gap)
 
 
 def by_teacher_error(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:

@@ -12,7 +12,6 @@ from minicm.evaluation import (
     Yardstick,
     c2st,
     energy_distance,
-    evaluate_points,
     far_floor,
     far_fraction,
     frechet_between,
@@ -320,13 +319,13 @@ def test_the_yardstick_sees_what_is_wrong(yardstick, quick_classifier):
     assert dropped.modes == 7 and dropped.total_variation == pytest.approx(1 / 8, abs=0.02)
 
 
-def test_noise_floor_and_evaluate_points_repeat(quick_classifier):
+def test_noise_floor_and_yardstick_repeat(quick_classifier):
     floor = noise_floor(lambda x, y: sliced_wasserstein(x, y, generator=seeded()), moons, 500, pairs=3)
     again = noise_floor(lambda x, y: sliced_wasserstein(x, y, generator=seeded()), moons, 500, pairs=3)
     assert floor == again and floor.low < floor.median < floor.high
     x = moons(500, seeded(1))
-    quality = evaluate_points(x, moons, floor_pairs=3)
-    assert quality == evaluate_points(x, moons, floor_pairs=3)
+    quality = Yardstick(moons, 500, floor_pairs=3).measure(x)
+    assert quality == Yardstick(moons, 500, floor_pairs=3).measure(x)
     assert quality.modes is None and "modes" not in str(quality)
 
 
@@ -371,7 +370,6 @@ def test_bad_samples_are_one_clear_line(metric, bad, message):
         (lambda: Yardstick(moons, 100, floor_pairs=1).measure(GOOD), "expected 100 samples"),
         (lambda: Yardstick(moons, 4, floor_pairs=1).measure(GOOD[:, :1]), "samples of shape"),
         (lambda: Yardstick(lambda n, g: GOOD, 4), "draws anew"),
-        (lambda: evaluate_points(GOOD[:1], moons), "at least 2 samples"),
     ],
 )
 def test_bad_arguments_are_one_clear_line(call, message):

@@ -23,7 +23,6 @@ from minicm.plotting import (
     consistency_arrows,
     consistency_map,
     demo_figure,
-    density_scatter,
     end_colours,
     end_map,
     error_heat,
@@ -120,8 +119,7 @@ def test_new_figures_have_our_sizes_at_100_dpi(draw, size):
 
 def test_given_axes_are_drawn_on_and_returned():
     ax = plt.figure().subplots()
-    for draw in (scatter, density_scatter):
-        assert draw(MODES, ax) is ax
+    assert scatter(MODES, ax) is ax
     assert trajectories(MODES.expand(2, 8, 2), ax) is ax
     assert consistency_map(nearest_mode, 1.0, ax, num=4) is ax
     assert len(plt.get_fignums()) == 1
@@ -174,32 +172,6 @@ def test_a_colour_for_each_point_follows_the_subsample():
 def test_three_points_may_have_an_rgb_colour():
     artist = scatter(torch.eye(3)[:, :2], colour=(1.0, 0.0, 0.0)).collections[0]
     np.testing.assert_array_equal(artist.get_facecolors()[:, :3], [[1, 0, 0]])
-
-
-def test_density_orders_points_from_sparse_to_crowded():
-    crowd, stray = 0.02 * torch.randn(900, 2) + 0.5, torch.tensor([[-0.9, 0.9], [0.9, -0.9]])
-    ax = density_scatter(torch.cat([stray, crowd]), limits=1.0)
-    density, drawn = ax.collections[0].get_array(), offsets(ax.collections[0])
-    assert (np.diff(density) >= 0).all()
-    np.testing.assert_array_equal(np.sort(drawn[:2], 0), np.sort(stray.numpy(), 0))
-    assert density[-1] > 50 * density[0] > 0
-    assert ax.collections[0].get_cmap().name == "viridis"
-
-
-def test_density_is_the_smoothed_count():
-    x = torch.cat(
-        [torch.tensor([[0.05, 0.15]]).repeat(16, 1), torch.tensor([[0.05, 0.25], [-0.15, 0.15], [0.05, 0.35]])]
-    )
-    ax = density_scatter(x, limits=1.0, bins=20)  # bins of .1; the three others are 1 up, 2 left, 2 up
-    got = {tuple(np.round(p, 2)): d for p, d in zip(offsets(ax.collections[0]), ax.collections[0].get_array())}
-    assert got[0.05, 0.15] == 16 / 4 + 1 / 8
-    assert got[0.05, 0.25] == 16 / 8 + 1 / 4 + 1 / 8
-    assert got[-0.15, 0.15] == 1 / 4
-
-
-def test_density_counts_all_points_and_points_outside_as_none():
-    x = torch.cat([torch.zeros(4000, 2), torch.tensor([[9.0, 9.0]])])
-    assert density_scatter(x, limits=1.0).collections[0].get_array().max() > 900
 
 
 def test_image_grid_places_each_image():
@@ -489,7 +461,6 @@ BAD = {
     "scatter, infinite window": (lambda: scatter(MODES, limits=math.inf), "limits"),
     "scatter, two limits": (lambda: scatter(MODES, limits=(0, 1)), "limits"),
     "scatter, colours of others": (lambda: scatter(MODES, colour=torch.zeros(3, 3)), r"colour of shape \(8, 3\)"),
-    "density, NaN": (lambda: density_scatter(NAN), "finite points"),
     "trajectories, one state": (lambda: trajectories(MODES), r"states of shape \(n, n, 2\)"),
     "trajectories, NaN": (lambda: trajectories(NAN[None]), "finite states"),
     "map, not square": (lambda: end_map(torch.zeros(3, 4, 2)), r"ends of shape \(3, 3, 2\)"),
@@ -524,4 +495,4 @@ def test_bad_input_is_one_clear_line_and_leaves_no_figure(case):
 def test_every_figure_says_what_it_shows():
     drawing = [f for f in vars(plotting).values() if callable(f) and hasattr(f, "__code__")]
     shows = [f for f in drawing if "title" in f.__code__.co_varnames or f in (filmstrip, demo_figure)]
-    assert len(shows) >= 12 and all("What it shows:" in f.__doc__ for f in shows)
+    assert len(shows) >= 11 and all("What it shows:" in f.__doc__ for f in shows)

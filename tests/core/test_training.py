@@ -17,7 +17,7 @@ from minicm.rivals import summed, vsd
 from minicm.seeds import fold
 from minicm.shapes import conditioned
 from minicm.times import log_normal
-from minicm.training import fit, part_seed, warmup_cosine, warmup_linear_decay
+from minicm.training import fit, part_seed, warmup_linear_decay
 
 
 class Scalar(nn.Module):
@@ -497,26 +497,16 @@ def test_linear_decay_has_three_straight_phases():
     assert [rate(k) for k in (75, 99, 100, 1000)] == pytest.approx([1.0, 2 / 50, 0, 0])
 
 
-def test_cosine_starts_at_the_peak_and_ends_at_zero_with_zero_slope():
-    rate = warmup_cosine(2.0, total=109, warmup=9)
-    assert [rate(k) for k in (0, 4, 9, 59, 109, 500)] == pytest.approx([0.2, 1.0, 2.0, 1.0, 0, 0])
-    assert rate(34) == pytest.approx(1 + math.cos(math.pi / 4))
-    assert rate(108) < 2 / 1000 < rate(105)
-
-
 @given(total=st.integers(1, 200), cuts=st.tuples(st.floats(0, 0.99), st.floats(0, 0.99)))
 def test_learning_rates_are_positive_bounded_and_rise_once(total, cuts):
     warmup, decay_from = sorted(int(total * c) for c in cuts)
-    for rate in (
-        warmup_cosine(1.0, total=total, warmup=warmup),
-        warmup_linear_decay(1.0, total=total, warmup=warmup, decay_from=decay_from),
-    ):
-        rates = [rate(k) for k in range(total)]
-        assert max(rates) == rates[warmup] == 1
-        assert min(rates) > 0
-        assert rates[: warmup + 1] == sorted(rates[: warmup + 1])
-        assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
-        assert rates == [rate(k) for k in range(total)]
+    rate = warmup_linear_decay(1.0, total=total, warmup=warmup, decay_from=decay_from)
+    rates = [rate(k) for k in range(total)]
+    assert max(rates) == rates[warmup] == 1
+    assert min(rates) > 0
+    assert rates[: warmup + 1] == sorted(rates[: warmup + 1])
+    assert rates[warmup:] == sorted(rates[warmup:], reverse=True)
+    assert rates == [rate(k) for k in range(total)]
 
 
 @pytest.mark.parametrize("phases", [(10, 10, 10), (5, 3, 2), (10, -1, 5)])

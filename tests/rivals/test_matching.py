@@ -21,7 +21,6 @@ from minicm.rivals import (
     fake_score_loss,
     frozen,
     generate,
-    kl_weighted,
     matching_loss,
     summed,
     unweighted,
@@ -68,7 +67,8 @@ def test_with_its_weight_it_is_the_gradient_of_the_reverse_divergence(path):
     """d KL(N(α μ, v) ‖ N(α m, v))/dμ = α² (μ − m)/v for each coordinate, v = α² s² + σ²: fixes the factor."""
     mu, t = 0.9, some_t(path)
     law = lambda mean: gaussian(torch.full((2,), mean), STD).denoiser(path)  # noqa: E731
-    grad, _ = gradient_for(torch.randn(7, 2), torch.randn(7, 2), t, path, law(M), law(mu), kl_weighted)
+    kl = lambda gap, real, g, t, path: gap / path.nsr(t).square()[:, None]  # noqa: E731
+    grad, _ = gradient_for(torch.randn(7, 2), torch.randn(7, 2), t, path, law(M), law(mu), kl)
     expected = path.alpha(t) ** 2 * (mu - M) / ((path.alpha(t) * STD) ** 2 + path.sigma(t) ** 2)
     torch.testing.assert_close(grad, expected[:, None].expand(7, 2))
 
