@@ -17,10 +17,23 @@ those keep some noise.
 
 from dataclasses import dataclass, replace
 
+import torch
+
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import Hardware, chosen_device, placed
-from minicm.lab.recipes.pictures import DIGITS, MIDDLE, dense_digits_model, digits_data, digits_ect, started_from
+from minicm.lab.recipes.pictures import (
+    DIGITS,
+    MIDDLE,
+    PATH,
+    dense_digits_model,
+    digits_data,
+    few_steps,
+    learning_rate,
+    started_from,
+)
+from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
+from minicm.times import log_normal
 
 
 @dataclass(frozen=True)
@@ -52,4 +65,16 @@ def pictures(c: Config) -> Pictures:
 
 def build(c: Config) -> Training:
     model = placed(started_from(new_model(c), c.start, "digits_dense_diffusion"), c)
-    return digits_ect(model, digits_data(chosen_device(c), c.classes), c)
+    law = log_normal(c.log_mean, c.log_std)
+    return Training(
+        model,
+        ect(PATH, c.iterations, stages=c.stages, q=c.q, law=law, distance=pseudo_huber(c.huber)),
+        digits_data(chosen_device(c), c.classes),
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=few_steps(DIGITS.shape, c.middle),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.5),
+        clip=c.clip,
+        seed=c.seed,
+    )

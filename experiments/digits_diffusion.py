@@ -7,10 +7,14 @@ It sees one half of the pictures; the other half is there to judge by.
 
 from dataclasses import dataclass
 
+import torch
+
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import Hardware, chosen_device, placed
-from minicm.lab.recipes.pictures import DIGITS, digits_data, digits_diffusion, digits_model
+from minicm.lab.recipes.pictures import DIGITS, PATH, digits_data, digits_model, learning_rate, solved
+from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
+from minicm.times import log_normal
 
 
 @dataclass(frozen=True)
@@ -35,4 +39,16 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    return digits_diffusion(placed(new_model(c), c), digits_data(chosen_device(c)), c)
+    model = placed(new_model(c), c)
+    return Training(
+        model,
+        VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),
+        digits_data(chosen_device(c)),
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=solved(DIGITS.shape, c.evaluations),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),
+        clip=c.clip,
+        seed=c.seed,
+    )

@@ -7,10 +7,14 @@ It sees one half of the pictures; the other half is there to judge by.
 
 from dataclasses import dataclass
 
+import torch
+
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import Hardware, chosen_device, placed
-from minicm.lab.recipes.pictures import DIGITS, MIDDLE, digits_data, digits_ect, digits_model
+from minicm.lab.recipes.pictures import DIGITS, MIDDLE, PATH, digits_data, digits_model, few_steps, learning_rate
+from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
+from minicm.times import log_normal
 
 
 @dataclass(frozen=True)
@@ -38,4 +42,17 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    return digits_ect(placed(new_model(c), c), digits_data(chosen_device(c)), c)
+    model = placed(new_model(c), c)
+    law = log_normal(c.log_mean, c.log_std)
+    return Training(
+        model,
+        ect(PATH, c.iterations, stages=c.stages, q=c.q, law=law, distance=pseudo_huber(c.huber)),
+        digits_data(chosen_device(c)),
+        torch.optim.Adam(model.parameters(), c.lr, fused=True),
+        draw=few_steps(DIGITS.shape, c.middle),
+        iterations=c.iterations,
+        batch_size=c.batch_size,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.5),
+        clip=c.clip,
+        seed=c.seed,
+    )

@@ -500,6 +500,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "losses.discrete.ct": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ict": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ect": {},
+    "losses.time_pairs.closing": {},
     "losses.time_pairs.neighbours": {
         "levels": good(lambda: lambda k: grid(2.0, 1.0)),
         "probabilities": good(lambda: None),

@@ -16,9 +16,9 @@ from ..paths import Path
 from ..seeds import forked_rng
 from ..shapes import Denoiser, Distance, Loss, Step, of_path
 from ..solvers.steps import ddim_step, heun_step, probability_flow
-from ..times import Law, ct_levels, discretised_log_normal, ect_stage, ect_time, ict_levels, log_normal
+from ..times import Law, ct_levels, discretised_log_normal, ict_levels, log_normal
 from .distances import pseudo_huber, squared
-from .time_pairs import TimePairs, neighbours
+from .time_pairs import TimePairs, closing, neighbours
 
 
 def consistency_loss(
@@ -204,14 +204,5 @@ def ect(
     Raises ValueError as `ect_stage`, and unless q > 0.
     Source: Geng et al. 2024 (ECT), sec. 3.
     """
-    ect_stage(0, total, stages)  # its checks, before the first iteration
-    check_positive("q", q)
-    draw_nsr = law or log_normal(-1.1, 2.0)
-    low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
-
-    def pairs(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        nsr = draw_nsr(batch, generator).clamp(1.05 * low, high)  # so that s >= t_min is below t
-        partner = ect_time(nsr, ect_stage(iteration, total, stages), q).clamp(min=low)
-        return path.time_at(nsr), path.time_at(partner).clamp(min=path.t_min)
-
+    pairs = closing(path, total, stages=stages, q=q, law=law or log_normal(-1.1, 2.0))
     return ConsistencyLoss(path, pairs, distance=distance or pseudo_huber(0.03), weight=reciprocal_gap(path))

@@ -1,6 +1,7 @@
 """Pairs of times t and s <= t for each sample, drawn: what a consistency loss compares, where a flow map jumps.
 
     neighbours   t, s = τ_i, τ_{i+1}, levels of a grid       CD, CT, iCT
+    closing      t from a law, s = r(t, stage)               ECT
     two_times    t, s = max, min of two draws from a law     MeanFlow, Shortcut, CTM, IMM
 
 t, s: (B,), float64, times of the path.
@@ -12,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_between
+from ..checks import check_between, check_positive
 from ..paths import Path
-from ..times import Law
+from ..times import Law, ect_stage, ect_time
 
 TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
 
@@ -34,6 +35,24 @@ def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor]
         else:
             index = torch.multinomial(probabilities(grid), batch, replacement=True, generator=generator)
         return grid[index], grid[index + 1]
+
+    return draw
+
+
+def closing(path: Path, total: int, *, stages: int, q: float, law: Law) -> TimePairs:
+    """Pairs that close up in stages over `total` iterations: t from the law, s = r(t, stage) of `ect_time`.
+
+    law: of the noise-to-signal ratio, cut to the path.  Raises ValueError as `ect_stage`, and unless q > 0.
+    Source: Geng et al. 2024 (ECT), sec. 3.
+    """
+    ect_stage(0, total, stages)  # its checks, before the first iteration
+    check_positive("q", q)
+    low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
+
+    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        nsr = law(batch, generator).clamp(1.05 * low, high)  # so that s >= t_min is below t
+        partner = ect_time(nsr, ect_stage(iteration, total, stages), q).clamp(min=low)
+        return path.time_at(nsr), path.time_at(partner).clamp(min=path.t_min)
 
     return draw
 

@@ -6,7 +6,6 @@ What the experiments of one rung share, so that the weights of one can start ano
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,19 +14,18 @@ from ...checkpoints import load_weights
 from ...checks import check_between, check_count
 from ...data import digit_halves, of_labelled, of_points, to_grey
 from ...data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
-from ...losses import VelocityLoss, ect, pseudo_huber
 from ...nets.blocks import Additive, DoubleNorm
 from ...nets.mlp import MLP
 from ...nets.unet import UNet, digits_unet
-from ...paths import TrigFlow
-from ...precond import Preconditioned, TrigFlowScaling
+from ...precond import Preconditioned
 from ...sampling.few_steps import consistency_sample
 from ...solvers.steps import ddim_step, integrate, probability_flow
-from ...times import karras_grid, log_normal
+from ...times import karras_grid
 from ...training import warmup_linear_decay
-from ..experiment import Data, Pictures, Training
+from ..experiment import Data, Pictures
+from .plane import PATH as PATH
+from .plane import seeded
 
-PATH = TrigFlow()
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
 DIGITS = Pictures((1, 8, 8), to_grey)
 
@@ -36,7 +34,7 @@ Draw = Callable[[nn.Module, int, torch.Generator], Tensor]  # (model, n, generat
 
 def digits_model(*, dropout: float, seed: int) -> Preconditioned:
     """An untrained U-Net for digits; the global generator is as it was."""
-    return _seeded(lambda: digits_unet(dropout=dropout), seed)
+    return seeded(lambda: digits_unet(dropout=dropout), seed)
 
 
 def dense_digits_model(*, width: int, depth: int, classes: int, seed: int) -> Preconditioned:
@@ -44,7 +42,7 @@ def dense_digits_model(*, width: int, depth: int, classes: int, seed: int) -> Pr
 
     classes: 10 for a model that is told which digit, 0 for one that is not.
     """
-    return _seeded(lambda: MLP(64, width, depth, labels=classes), seed)
+    return seeded(lambda: MLP(64, width, depth, labels=classes), seed)
 
 
 def digits_data(device: torch.device, classes: int = 0) -> Data:
@@ -54,74 +52,6 @@ def digits_data(device: torch.device, classes: int = 0) -> Data:
     h = digit_halves()
     x = h.train.to(device)
     return partial(of_labelled, x, h.train_labels.to(device)) if classes else partial(of_points, x)
-
-
-class DiffusionNumbers(Protocol):
-    """What `digits_diffusion` reads of an experiment's Config."""
-
-    iterations: int
-    batch_size: int
-    lr: float  # of Adam
-    clip: float  # largest gradient norm
-    log_mean: float  # of the noise-to-signal ratio
-    log_std: float
-    evaluations: int  # for each picture of the run's folder
-    seed: int
-
-
-def digits_diffusion(model: Preconditioned, data: Data, c: DiffusionNumbers) -> Training:
-    """Diffusion training of a model of digits.  The rate rises over a fortieth of the run, falls over three quarters.
-
-    model and data: on the device already.
-    """
-    return Training(
-        model,
-        VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),
-        data,
-        torch.optim.Adam(model.parameters(), c.lr, fused=True),
-        draw=solved(DIGITS.shape, c.evaluations),
-        iterations=c.iterations,
-        batch_size=c.batch_size,
-        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),
-        clip=c.clip,
-        seed=c.seed,
-    )
-
-
-class TuningNumbers(Protocol):
-    """What `digits_ect` reads of an experiment's Config."""
-
-    iterations: int
-    batch_size: int
-    lr: float  # of Adam
-    clip: float  # largest gradient norm
-    log_mean: float  # of the noise-to-signal ratio
-    log_std: float
-    stages: int  # in which the pairs of times close up
-    q: float  # by this factor from stage to stage
-    huber: float  # c of the pseudo-Huber distance
-    middle: float  # radians, the second level of two-step sampling
-    seed: int
-
-
-def digits_ect(model: Preconditioned, data: Data, c: TuningNumbers) -> Training:
-    """ECT of a model of digits.  The rate rises over a fortieth of the run and falls over its second half.
-
-    model and data: on the device already.
-    """
-    law = log_normal(c.log_mean, c.log_std)
-    return Training(
-        model,
-        ect(PATH, c.iterations, stages=c.stages, q=c.q, law=law, distance=pseudo_huber(c.huber)),
-        data,
-        torch.optim.Adam(model.parameters(), c.lr, fused=True),
-        draw=few_steps(DIGITS.shape, c.middle),
-        iterations=c.iterations,
-        batch_size=c.batch_size,
-        lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.5),
-        clip=c.clip,
-        seed=c.seed,
-    )
 
 
 def cifar10_model(
@@ -138,7 +68,7 @@ def cifar10_model(
         UNet, 3, width=width, multipliers=multipliers, blocks=blocks, attention=attention, labels=classes,
         dropout=dropout, conditioning=DoubleNorm if double_norm else Additive,
     )  # fmt: skip
-    return _seeded(network, seed)
+    return seeded(network, seed)
 
 
 def cifar10_data(size: int, classes: int, device: torch.device) -> Data:
@@ -205,12 +135,6 @@ def solved(shape: tuple[int, ...], evaluations: int) -> Draw:
         return model(x, times[-1].to(x.device).expand(n))
 
     return draw
-
-
-def _seeded(network: Callable[[], nn.Module], seed: int) -> Preconditioned:
-    with torch.random.fork_rng([]):
-        torch.default_generator.manual_seed(seed)
-        return Preconditioned(network(), TrigFlowScaling(PATH.sigma_data))
 
 
 def _check_size(size: int) -> None:

@@ -95,9 +95,14 @@ class Chain:
 
 def new_model(seed: int = 0) -> Preconditioned:
     """An untrained network for points in the plane on TrigFlow; the global generator is as it was."""
+    return seeded(lambda: MLP(2), seed)
+
+
+def seeded(network: Callable[[], nn.Module], seed: int) -> Preconditioned:
+    """The model around network(), whose weights are drawn from the seed; the global generator is as it was."""
     with torch.random.fork_rng([]):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would seed every GPU as well, for good
-        return Preconditioned(MLP(2), TrigFlowScaling(PATH.sigma_data))
+        return Preconditioned(network(), TrigFlowScaling(PATH.sigma_data))
 
 
 def seconds_per_update(make: Callable[[int], Run], updates: int = 60) -> float:
@@ -107,7 +112,7 @@ def seconds_per_update(make: Callable[[int], Run], updates: int = 60) -> float:
     return (marks[-1] - marks[warm]) / (len(marks) - 1 - warm)
 
 
-def _student(teacher: nn.Module) -> nn.Module:
+def student(teacher: nn.Module) -> nn.Module:
     """A trainable copy of the teacher: on TrigFlow its weights are already a consistency function's first guess."""
     return deepcopy(teacher).requires_grad_(True)
 
@@ -133,19 +138,19 @@ def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0
         rescale=normalised(0.5),
         derivative=_derivative(teacher),
     )
-    return Run(_student(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
+    return Run(student(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
 def cd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Discrete distillation (CD) from the teacher's weights: 18 levels, one Heun step."""
-    return Run(_student(teacher), cd(PATH, teacher), sampler, iterations, seed)
+    return Run(student(teacher), cd(PATH, teacher), sampler, iterations, seed)
 
 
 def sct_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Continuous-time training (sCT) from a diffusion model's weights: no teacher, raw tangents, which are unbiased."""
     warmup = tangent_warmup(max(1, iterations // 10))
     loss = SCMLoss(PATH, log_normal(-1.0, 1.4), warmup=warmup, derivative=_derivative(start))
-    return Run(_student(start), loss, sampler, iterations, seed)
+    return Run(student(start), loss, sampler, iterations, seed)
 
 
 def ict_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:

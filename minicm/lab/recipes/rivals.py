@@ -7,14 +7,13 @@ network may be an MLP, for points, or a U-Net, for pictures; what differs is the
 
 import math
 from collections.abc import Callable
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
 from ...losses import ect
 from ...losses.distances import pseudo_huber
-from ...losses.time_pairs import two_times
+from ...losses.time_pairs import closing, two_times
 from ...nets.discriminator import Discriminator
 from ...nets.two_times import two_time_mlp, two_time_unet
 from ...nets.unet import UNet
@@ -33,7 +32,7 @@ from ...shapes import Denoiser, Sampler
 from ...solvers.steps import ddim_step, heun_step, integrate, probability_flow
 from ...times import log_normal, scale_grid
 from ...training import warmup_linear_decay
-from .plane import PATH, Chain, Run, scd_run
+from .plane import PATH, Chain, Run, scd_run, student
 
 LEVELS = {1: [PATH.t_max], 2: [PATH.t_max, 1.1], 4: [PATH.t_max, 1.3, 1.1, 0.6]}  # evaluations -> angles
 # of the inputs of generators that are judged by their samples: two of five are pure noise
@@ -55,10 +54,6 @@ def flow_map(model: Preconditioned) -> FlowMap:
 def _derivative(model: Preconditioned) -> VelocityDerivative:
     """The faster way where the network has it."""
     return velocity_by_network if hasattr(model.network, "with_tangent") else velocity_by_jvp
-
-
-def _student(model: nn.Module) -> nn.Module:
-    return deepcopy(model).requires_grad_(True)
 
 
 def _critic_setup(critic: nn.Module, iterations: int, lr: float) -> tuple[torch.optim.Optimizer, Callable]:
@@ -100,7 +95,7 @@ def direct_run(sampler: Sampler, start: nn.Module, pairs: Pairs, iterations: int
     Its distance is nearly the norm: where basins meet that a network cannot tell apart, the square is least for the
     mean of both ends, in the gap between the modes, the norm for the end that is more frequent.
     """
-    return Run(_student(start), DirectLoss(pairs, pseudo_huber(0.03)), sampler, iterations, seed, lr=5e-3)
+    return Run(student(start), DirectLoss(pairs, pseudo_huber(0.03)), sampler, iterations, seed, lr=5e-3)
 
 
 def progressive_run(
@@ -115,7 +110,7 @@ def progressive_run(
         updates = max(1, round(iterations * shares[k] / sum(shares)))
         times = halving_times(grid, steps // 2 ** (k + 1))
         return lambda before: Run(
-            _student(before), ProgressiveLoss(PATH, before, times), sampler, updates, fold(seed, k), lr=1e-3
+            student(before), ProgressiveLoss(PATH, before, times), sampler, updates, fold(seed, k), lr=1e-3
         )
 
     return Chain(teacher, [stage(k) for k in range(halvings)])
@@ -127,15 +122,15 @@ def vsd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0
     The student learns from pure noise alone, for one evaluation.  With several levels one fake score would see their
     samples mixed, and match no more than the mixture; in the methods below another loss holds each level.
     """
-    fake = _student(teacher)
+    fake = student(teacher)
     optimizer, rate = _critic_setup(fake, iterations, 2e-3)
     loss = vsd(PATH, KNOWN, teacher, fake, optimizer, lr=rate)
-    return Run(_student(teacher), loss, sampler, iterations, seed)
+    return Run(student(teacher), loss, sampler, iterations, seed)
 
 
 def _matched(teacher: nn.Module, iterations: int) -> Alternating:
     """Distribution matching at all levels, with DMD's weight."""
-    fake = _student(teacher)
+    fake = student(teacher)
     optimizer, rate = _critic_setup(fake, iterations, 2e-3)
     return vsd(
         PATH, KNOWN, teacher, fake, optimizer, levels=GENERATOR_LEVELS, weighting=by_teacher_error, lr=rate
@@ -145,13 +140,13 @@ def _matched(teacher: nn.Module, iterations: int) -> Alternating:
 def dmd_run(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
     """Distribution matching with DMD's weight, and its regression on noise-sample pairs."""
     loss = summed((0.02, _matched(teacher, iterations)), (1.0, DirectLoss(pairs)))
-    return Run(_student(teacher), loss, sampler, iterations, seed)
+    return Run(student(teacher), loss, sampler, iterations, seed)
 
 
 def rcm_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """rCM: continuous-time distillation plus .01 of distribution matching, the reverse divergence."""
     loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.01, _matched(teacher, iterations)))
-    return Run(_student(teacher), loss, sampler, iterations, seed, lr=2e-3)
+    return Run(student(teacher), loss, sampler, iterations, seed, lr=2e-3)
 
 
 def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
@@ -164,7 +159,7 @@ def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed:
         PATH, critic, optimizer, levels=GENERATOR_LEVELS, r1=0.02, blur=log_normal(-3.0, 1.0), lr=rate
     )  # fmt: skip
     loss = summed((1.0, scd_run(sampler, teacher, iterations).loss), (0.02, pleased))
-    return Run(_student(teacher), loss, sampler, iterations, seed)
+    return Run(student(teacher), loss, sampler, iterations, seed)
 
 
 def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
@@ -212,11 +207,10 @@ def tcm_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0, 
     half = max(1, iterations // 2)
 
     def second(first: nn.Module) -> Run:
-        late = ect(PATH, 1, stages=1, q=256.0, law=log_normal(0.5, 1.0))
-        loss = TruncatedLoss(PATH, first, boundary, late.pairs)
-        return Run(_student(first), loss, sampler, half, fold(seed, 1))
+        late = closing(PATH, 1, stages=1, q=256.0, law=log_normal(0.5, 1.0))
+        return Run(student(first), TruncatedLoss(PATH, first, boundary, late), sampler, half, fold(seed, 1))
 
-    return Chain(start, [lambda model: Run(_student(model), ect(PATH, half), sampler, half, seed), second])
+    return Chain(start, [lambda model: Run(student(model), ect(PATH, half), sampler, half, seed), second])
 
 
 # ---- how samples are drawn: (model, noise, evaluations, generator) -> samples
