@@ -1,5 +1,8 @@
 """minicm: consistency models from first principles, from points in the plane to images, in one or two steps."""
 
+from importlib import import_module
+from types import ModuleType
+
 from . import data as data
 from .averages import EMA as EMA
 from .averages import PowerEMA as PowerEMA
@@ -47,3 +50,13 @@ from .times import uniform_grid as uniform_grid
 from .training import fit as fit
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> ModuleType:
+    """A subpackage such as cm.evaluation or cm.plotting, imported when it is first asked for."""
+    try:
+        return import_module(f"{__name__}.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"{__name__}.{name}":  # something that the subpackage needs is missing
+            raise
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

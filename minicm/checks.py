@@ -104,6 +104,15 @@ def check_event_shape(name: str, shape: object) -> None:
         raise ValueError(f"expected {name} as a tuple of whole numbers >= 0, got {shape!r}")
 
 
+def check_labels(label: Tensor, classes: int) -> None:
+    """Raise ValueError unless every label is below the number of classes; a negative one means none.
+
+    Only labels on the CPU are looked at, and not while a network is compiled or exported.
+    """
+    if label.device.type == "cpu" and not torch.compiler.is_compiling() and (label >= classes).any():
+        raise ValueError(f"expected labels up to {classes - 1}, got {label.max().item()}")
+
+
 def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
     """The values as a float64 tensor.  Raises ValueError for what is no tensor or sequence of real numbers."""
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from .checks import answered, check_between, check_per_sample, check_positive
+from .checks import answered, check_between, check_labels, check_per_sample, check_positive
 from .paths import VE, Path, TrigFlow
 from .shapes import Denoiser, PathDenoiser, like, of_path
 
@@ -156,7 +156,11 @@ class Preconditioned(nn.Module):
         """The same model with its conditions bound, a label or a guidance scale: losses and solvers never see them.
 
         conditions: each (B, ...) or None, handed to the network after its first two arguments.
+        Raises ValueError for a label, the first of them, beyond the classes of a network that says how many it has.
         """
+        classes, label = getattr(self.network, "labels", 0), conditions[0] if conditions else None
+        if isinstance(classes, int) and classes and isinstance(label, Tensor) and not label.is_floating_point():
+            check_labels(label.cpu(), classes)  # here once, where looking makes a GPU wait once
         return Preconditioned(_Given(self.network, *conditions), self.scaling)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.func import jvp
 
 from .checks import answering, as_floats, check_floats, check_per_sample
 
@@ -85,6 +86,23 @@ def of_path(name: str, denoise: Denoiser | None, path: Any) -> Denoiser | None: 
     """
     check_path(name, denoise, path)
     return answering(name, denoise)
+
+
+def forward_derivative(
+    function: Callable[..., Tensor], at: tuple[Tensor, ...], along: tuple[Tensor, ...], instead: str
+) -> Tensor:
+    """The derivative of function at `at` in the direction `along`, by forward-mode differentiation, without graph.
+
+    Raises ValueError for a function without forward mode, as attention and autograd.Functions may be, which names
+    what to use instead.
+    """
+    with torch.no_grad():
+        try:
+            return jvp(function, tuple(z.contiguous() for z in at), tuple(z.contiguous() for z in along))[1]
+        except RuntimeError as error:
+            function(*at)  # an error that comes here too has another cause
+            reason = f"{type(error).__name__}: {(str(error) or 'none given').splitlines()[0][:100]}"
+    raise ValueError(f"expected a network that forward mode can differentiate, got {reason}: use {instead}")
 
 
 @contextmanager

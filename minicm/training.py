@@ -18,7 +18,7 @@ from .checks import check_count, check_positive, shown
 from .seeds import fold
 from .shapes import Loss, conditioned
 
-Batch = Tensor | tuple[Tensor, ...]  # x0 (B, *S), or (x0, *conditions), each (B, ...)
+Batch = Tensor | tuple[Tensor, ...] | list[Tensor]  # x0 (B, *S), or (x0, *conditions), each (B, ...)
 
 _NOISE, _DROPOUT = 1, 2  # two streams: one seed for both would make the dropout mask a function of the noise
 
@@ -48,8 +48,9 @@ def fit(
     """A generator that makes one update with each batch and then yields its Record; stop by leaving the loop.
 
     loss(model, x0, iteration, generator) -> (B,); its mean is minimised.  batches: tensors x0 (B, *S); the first one
-    given belongs to iteration `start`.  For tuples (x0, *conditions) the loss is called with model.given(*conditions),
-    and what else the loss holds of models, such as a teacher, is `conditioned` on them too.
+    given belongs to iteration `start`.  For tuples (x0, *conditions), or lists as a DataLoader makes them, the loss is
+    called with model.given(*conditions), and what else the loss holds of models, such as a teacher, is `conditioned`
+    on them too.
     clip bounds the gradient norm over all parameters the optimizer holds, a loss's own included.  lr: the learning
     rate of iteration k, for every parameter group; None leaves the optimizer's.
     Iteration k draws from fold(seed, k) alone, dropout included, so a run cut in two equals the run in one piece,
@@ -60,7 +61,8 @@ def fit(
 
     Raises ValueError for a batch that is no tensor or tuple of tensors, a loss that is not (B,) or that no held
     parameter enters, and FloatingPointError, with the iteration and before the update, for a loss or gradient that is
-    not finite.
+    not finite.  The weights are looked at after the first update, and those in half precision after each: where they
+    are not finite it is raised before the average takes them.
     """
     if not (isinstance(clip, Real) and clip > 0):
         raise ValueError(f"expected clip > 0, the largest gradient norm (inf for no clipping), got {clip!r}")
@@ -84,6 +86,8 @@ def part_seed(seed: int, part: int) -> int:
 
 def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts) -> Iterator[Record]:  # noqa: ANN001, PLR0913
     """The loop of `fit`, apart so that `fit` checks its arguments when called, not at the first record."""
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    half = any(p.is_floating_point() and p.element_size() < 4 for p in weights)
     for iteration, batch in enumerate(_groups(batches, len(parts)), start):
         if not model.training:  # the caller drew samples in eval mode
             model.train()
@@ -98,6 +102,8 @@ def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
         value = torch.stack(terms).sum().item()
         grad_norm = _clip(optimizer, clip, iteration, value)
         optimizer.step()
+        if half or iteration == start:
+            _check_weights(weights, iteration)
         if ema is not None:
             ema.update(model)
         yield Record(iteration, value, grad_norm)
@@ -112,7 +118,7 @@ def _groups(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
 
 def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: int, parts: int) -> Tensor:
     """The mean loss over the batch, divided by the number of parts, after its gradients are added to the others."""
-    x0, *conditions = batch if isinstance(batch, tuple) and batch else (batch,)
+    x0, *conditions = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
     _check_batch(x0, conditions)
     if conditions:
         model, loss = model.given(*conditions), conditioned(loss, *conditions)
@@ -134,8 +140,9 @@ def _check_batch(x0: Tensor, conditions: list[Tensor]) -> None:
         if not isinstance(condition, Tensor) or condition.shape[:1] != x0.shape[:1]:
             got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
             raise ValueError(f"expected conditions of shape ({len(x0)}, ...), one for each sample of x0, got {got}")
-    if x0.ndim == 0 or x0.numel() == 0 or not x0.is_floating_point():
-        raise ValueError(f"expected batches of x0 (B, *S), floats, with B >= 1, got {shown(x0)}")
+    if x0.ndim < 2 or x0.numel() == 0 or not x0.is_floating_point():
+        hint = ": numbers are x0[:, None]" if x0.ndim == 1 else ""
+        raise ValueError(f"expected batches of x0 (B, *S), floats, with B >= 1, got {shown(x0)}{hint}")
 
 
 def _check_values(values: Tensor, batch_size: int) -> None:
@@ -161,6 +168,17 @@ def _clip(optimizer: torch.optim.Optimizer, clip: float, iteration: int, value: 
     if grad_norm > clip:
         torch._foreach_mul_(grads, clip / grad_norm)
     return grad_norm
+
+
+def _check_weights(weights: list[Tensor], iteration: int) -> None:
+    """Raise FloatingPointError unless all weights are finite."""
+    sizes = torch._foreach_norm(weights, math.inf)  # the largest magnitude: a sum of squares would overflow in float16
+    if not torch.stack([size.float() for size in sizes]).isfinite().all():
+        kinds = sorted({str(w.dtype).removeprefix("torch.") for w in weights})
+        raise FloatingPointError(
+            f"weights are not finite after the update of iteration {iteration}, in {' and '.join(kinds)}: keep weights "
+            "in float32, where autocast can compute in half precision, or try a smaller learning rate"
+        )
 
 
 @contextmanager

@@ -215,7 +215,8 @@ PICTURES = Role(
 )
 EVEN = Role(PICTURES.good, PICTURES.bad + (("shape", lambda: pictures(side=5)),))
 LABELS = Role(
-    lambda: torch.zeros(B, dtype=torch.long), values("shape", torch.zeros(B + 1, dtype=torch.long), torch.tensor(0))
+    lambda: torch.zeros(B, dtype=torch.long),
+    values("shape", torch.zeros(B + 1, dtype=torch.long), torch.tensor(0)) + values("array", [0] * B),
 )
 DIGITS = tensor(lambda: points(B, 1, 8, 8), ((B, 8, 8), (B, 3, 8, 8), (8, 8))).without("device")
 LEVEL_TENSOR = Role(lambda: grid(2.0, 0.5), tuple(b for k, b in enumerate(ON_PATH.bad) if k != 2 and b[0] != "order"))
@@ -887,7 +888,12 @@ METHODS: dict[str, tuple[Callable, dict[str, Role]]] = {
     ),
     "UNet.forward, labelled": (
         lambda label: UNET_LABELLED(points(B, 3, 4, 4), inner(), label),
-        {"label": Role(lambda: torch.zeros(B, dtype=torch.long), LABELS.bad + values("dtype", torch.zeros(B)))},
+        {
+            "label": Role(
+                lambda: torch.zeros(B, dtype=torch.long),
+                LABELS.bad + values("dtype", torch.zeros(B)) + values("beyond", torch.full((B,), 3)),
+            )
+        },
     ),
     "Yardstick.measure": (YARDSTICK.measure, {"x": FITTING_50}),
     "AdaptiveWeight.forward": (losses.AdaptiveWeight().forward, {"t": LONE_TIMES}),

@@ -7,7 +7,7 @@ from itertools import count
 import torch
 from torch import Tensor
 
-from ..checks import check_count
+from ..checks import check_count, shown
 from ..seeds import fold
 from ..shapes import Sampler
 
@@ -42,8 +42,8 @@ def of_labelled(
     Raises ValueError as that does, and unless labels is (N,).
     """
     _check_points(points)
-    if labels.shape != points.shape[:1]:
-        raise ValueError(f"expected labels, one for each of {len(points)} points, got shape {tuple(labels.shape)}")
+    if not isinstance(labels, Tensor) or labels.shape != points.shape[:1]:
+        raise ValueError(f"expected labels, one for each of {len(points)} points, got {shown(labels)}")
     labels = labels.to(points.device)
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

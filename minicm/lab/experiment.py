@@ -43,11 +43,20 @@ class Pictures:
     """The samples of an experiment: their shape (C, H, W), the map from data units to rgb or grey in [0, 1].
 
     classes: how many labels the model knows; 0: the model is called without labels.
+    Raises ValueError for a map whose pictures do not have 1 or 3 channels, before hours of training and not after.
     """
 
     shape: tuple[int, int, int]
     to_unit: Callable[[Tensor], Tensor]
     classes: int = 0
+
+    def __post_init__(self) -> None:
+        drawn = tuple(self.to_unit(torch.zeros(1, *self.shape)).shape)
+        if len(drawn) != 4 or drawn[1] not in (1, 3):
+            wanted = "pictures (B, C, H, W) of 1 or 3 channels"
+            raise ValueError(
+                f"expected to_unit to make {wanted}, got {drawn}: show some of the channels of {self.shape}"
+            )
 
 
 @dataclass(frozen=True)

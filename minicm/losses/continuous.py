@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.func import jvp
 
 from ..checks import check_batch, check_between, check_count, check_per_sample, check_positive
 from ..paths import TrigFlow
 from ..precond import Preconditioned, TrigFlowScaling
 from ..seeds import forked_rng
-from ..shapes import Denoiser, like, of_path, per_sample
+from ..shapes import Denoiser, forward_derivative, like, of_path, per_sample
 from ..times import Law
 
 Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -26,11 +25,11 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
     """F and dF by forward-mode differentiation: works for every network that forward mode supports.
 
     Two passes: the one that differentiates keeps no gradient graph, which in a single pass would take most memory.
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit, and for a network without forward mode.
     """
     check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
-    with torch.no_grad(), forked_rng(x):  # both draw the same dropout mask
-        _, dF = jvp(model.raw, (x.contiguous(), t.contiguous()), (dx.contiguous(), dt.contiguous()))
+    with forked_rng(x):  # both draw the same dropout mask
+        dF = forward_derivative(model.raw, (x, t), (dx, dt), "derivative=by_differences()")
     return model.raw(x, t), dF
 
 
@@ -46,7 +45,10 @@ def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tens
     if not hasattr(model.network, "with_tangent"):
         raise ValueError(f"expected a network with `with_tangent`, got {type(model.network).__name__}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
-    return model.network.with_tangent(like(c_in, x) * x, c_noise.to(x.dtype), like(c_in, x) * dx, dt.to(x.dtype))
+    u, du = like(c_in, x) * x, like(c_in, x) * dx
+    F, dF = model.network.with_tangent(u, c_noise.to(x.dtype), du, dt.to(x.dtype))
+    check_batch("x", x, {"what the network returns": F})
+    return F, dF
 
 
 def by_differences(h: float = 1e-3) -> Derivative:

@@ -9,7 +9,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_alike, check_count, check_floats, check_per_sample, check_positive
+from ..checks import check_alike, check_batch, check_count, check_labels, check_per_sample, check_positive
 
 
 class TimeFeatures(nn.Module):
@@ -109,27 +109,27 @@ class MLP(nn.Module):
     def _one_hot(self, label: Tensor | None, u: Tensor) -> list[Tensor]:
         """√labels at the label's place and 0 elsewhere, (B, labels), so that each number has mean square 1."""
         if label is None:
-            return [u.new_zeros(len(u), self.labels)] if self.labels else []
+            return [u.new_zeros(u.shape[0], self.labels)] if self.labels else []
         got = f"{label.dtype} {tuple(label.shape)}" if isinstance(label, Tensor) else type(label).__name__
         if not self.labels:
             raise ValueError(f"expected no label, the network was made without labels=..., got {got}")
-        if not isinstance(label, Tensor) or label.shape != (len(u),) or label.dtype != torch.long:
-            raise ValueError(f"expected a long label for each of {len(u)} samples, got {got}")
-        if (label >= self.labels).any():
-            raise ValueError(f"expected labels up to {self.labels - 1}, got {label.max().item()}")
+        if not isinstance(label, Tensor) or label.shape != u.shape[:1] or label.dtype != torch.long:
+            raise ValueError(f"expected a long label for each of {u.shape[0]} samples, got {got}")
+        check_labels(label, self.labels)
         places = torch.arange(self.labels, device=u.device)
         return [math.sqrt(self.labels) * (label[:, None] == places).to(u.dtype)]
 
     def _check(self, u: Tensor, c: Tensor) -> None:
         """c is (B,), or (B, 2) for features of two times."""
-        check_floats("u", u)
-        check_floats("c", c)
+        check_batch("u", u)
+        check_batch("c", c)
         if u.ndim < 2 or u[0].numel() != self.dim:
             raise ValueError(
                 f"expected samples u (x of a model) of {self.dim} elements each, got shape {tuple(u.shape)}"
             )
-        if len(c) != len(u) or c.device != u.device:
-            raise ValueError(f"expected times c for each of u, {len(u)} on {u.device}, got {len(c)} on {c.device}")
+        if c.shape[0] != u.shape[0] or c.device != u.device:  # len(u) would fix the batch size of an exported model
+            wanted = f"{u.shape[0]} on {u.device}"
+            raise ValueError(f"expected times c for each of u, {wanted}, got {c.shape[0]} on {c.device}")
 
 
 def _init_normal(layer: nn.Linear, gain: float) -> None:

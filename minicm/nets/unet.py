@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from ..checks import check_between, check_count, check_floats, check_per_sample
+from ..checks import check_between, check_count, check_floats, check_labels, check_per_sample
 from .blocks import (
     SMALL,
     Additive,
@@ -115,6 +115,7 @@ class UNet(nn.Module):
         """√labels times the label's column of the map, 0 for none; (B, features)."""
         if self.label_map is None or label.shape != c.shape[:1] or label.dtype != torch.long:
             raise ValueError(_unfit("long label", label, c, "labels=...", self.label_map))
+        check_labels(label, self.labels)
         column = self.label_map.weight.T[label.clamp(min=0)]
         return column * (math.sqrt(self.labels) * (label >= 0).to(column.dtype))[:, None]
 

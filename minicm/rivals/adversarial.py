@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from ..checks import check_alike, check_between, check_floats
+from ..checks import check_alike, check_between, check_floats, check_per_sample
 from ..paths import Path
 from ..shapes import Denoiser, like, per_sample
 from ..times import Law
@@ -55,8 +55,15 @@ def gradient_penalty(critic: nn.Module, x: Tensor) -> Tensor:
     """
     check_floats("x", x)
     x = x.detach().requires_grad_(True)
-    (slope,) = torch.autograd.grad(critic(x).sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad(_scores(critic, x).sum(), x, create_graph=True)
     return per_sample(slope**2)
+
+
+def _scores(critic: nn.Module, x: Tensor) -> Tensor:
+    """C(x), (B,).  Raises ValueError for another shape: (B, 1) beside (B,) would broadcast to (B, B)."""
+    found = critic(x)
+    check_per_sample("what critic returns", found, x)
+    return found
 
 
 def _blurred(x: Tensor, blur: Law | None, generator: torch.Generator) -> Tensor:
@@ -84,7 +91,7 @@ class AdversarialLoss:
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         g = generate(model, x0, self.levels, self.path, generator)
-        return self.score(self.critic(_blurred(g, self.blur, generator)))
+        return self.score(_scores(self.critic, _blurred(g, self.blur, generator)))
 
 
 def discriminator_loss(
@@ -101,7 +108,7 @@ def discriminator_loss(
         with torch.no_grad():
             g = _blurred(generate(model, x0, levels, path, generator), blur, generator)
             x = _blurred(x0, blur, generator)
-        value = score(critic(x), critic(g))
+        value = score(_scores(critic, x), _scores(critic, g))
         return value if r1 == 0 else value + r1 / 2 * gradient_penalty(critic, x)
 
     return loss

@@ -14,7 +14,7 @@ from torch.func import jvp
 from ..checks import answered, as_floats, check_batch, check_between, check_floats, check_positive
 from ..paths import Path, TrigFlow
 from ..seeds import forked_rng
-from ..shapes import Denoiser, PathDenoiser, check_path, in_eval, like
+from ..shapes import Denoiser, PathDenoiser, check_path, forward_derivative, in_eval, like
 
 Jump = Callable[[Tensor, Tensor, Tensor], Tensor]  # (x, t, s) -> the state at s of the trajectory through x at t
 
@@ -113,13 +113,31 @@ def velocity_by_jvp(
 ) -> tuple[Tensor, Tensor]:
     """V and dV by forward-mode differentiation, on every path, in two passes; both draw the same dropout mask.
 
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit, and for a network without forward mode.
     """
     check_batch("x", x, {"dx": dx}, {"t": t, "s": s, "dt": dt, "ds": ds})
-    with torch.no_grad(), forked_rng(x):
-        inputs, tangents = (x, t, s), (dx, dt, ds)
-        _, dV = jvp(model.velocity, tuple(z.contiguous() for z in inputs), tuple(z.contiguous() for z in tangents))
+    with forked_rng(x):
+        dV = forward_derivative(model.velocity, (x, t, s), (dx, dt, ds), "derivative=velocity_by_differences()")
     return model.velocity(x, t, s), dV
+
+
+def velocity_by_differences(h: float = 1e-3) -> VelocityDerivative:
+    """V and dV by the central difference over 2h, for networks without forward mode: two further forward passes.
+
+    Its error is of order h² and, in float32, 1e-7/h.  Raises ValueError unless h > 0.
+    """
+    check_positive("h", h)
+
+    def differentiate(
+        model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        with torch.no_grad(), forked_rng(x):
+            ahead = model.velocity(x + h * dx, t + h * dt, s + h * ds)
+        with torch.no_grad(), forked_rng(x):
+            behind = model.velocity(x - h * dx, t - h * dt, s - h * ds)
+        return model.velocity(x, t, s), (ahead - behind) / (2 * h)
+
+    return differentiate
 
 
 def velocity_by_network(
@@ -134,6 +152,7 @@ def velocity_by_network(
     check_batch("x", x, {"dx": dx}, {"t": t, "s": s, "dt": dt, "ds": ds})
     d, times, dtimes = model.sigma_data, torch.stack([t, s], 1), torch.stack([dt, ds], 1)
     F, dF = model.network.with_tangent(x / d, times.to(x.dtype), dx / d, dtimes.to(x.dtype))
+    check_batch("x", x, {"what the network returns": F})
     return d * F, d * dF
 
 

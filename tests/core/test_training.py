@@ -363,7 +363,7 @@ def test_wrong_losses_are_refused(loss, text):
     assert model.theta.item() == 1
 
 
-@pytest.mark.parametrize("batch", [[torch.zeros(4, 2)], None, torch.zeros(()), torch.zeros(0, 2)])
+@pytest.mark.parametrize("batch", [[[0.0, 0.0]], None, torch.zeros(()), torch.zeros(4), torch.zeros(0, 2)])
 def test_wrong_batches_are_refused(batch):
     with pytest.raises(ValueError, match=r"expected batches of .*\(B, \*S\)"):
         run(dropout_net(), 1, data=[batch])
