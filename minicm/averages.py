@@ -45,10 +45,15 @@ class Average(ABC):
 
 def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Parameters and buffers, each tensor once, in one walk over the modules."""
-    parameters, buffers = {}, {}  # dicts keep the order and drop what is tied
-    for module in model.modules():
+    parameters, buffers, modules = {}, {}, {model: None}  # dicts keep the order and drop what is tied
+    rest = [model]
+    while rest:  # model.modules() takes several times as long
+        module = rest.pop()
         parameters.update((p, None) for p in module._parameters.values() if p is not None)
         buffers.update((b, None) for b in module._buffers.values() if b is not None)
+        new = [part for part in module._modules.values() if part is not None and part not in modules]
+        modules.update(dict.fromkeys(new))
+        rest += new
     return list(parameters), list(buffers)
 
 

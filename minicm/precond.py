@@ -6,11 +6,12 @@ it has one, says where it belongs; losses and samplers refuse a model on another
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
-from .checks import answered, check_between, check_labels, check_per_sample, check_positive
+from .checks import answered, check_batch, check_between, check_labels, check_positive
 from .paths import VE, Path, TrigFlow
 from .shapes import Denoiser, PathDenoiser, like, of_path
 
@@ -80,7 +81,7 @@ class TrigFlowScaling:
     def __post_init__(self) -> None:
         _check_sigma_data(self.sigma_data)
 
-    @property
+    @cached_property
     def path(self) -> TrigFlow:
         """TrigFlow with this σ_d."""
         return TrigFlow(self.sigma_data)
@@ -141,14 +142,14 @@ class Preconditioned(nn.Module):
 
         Raises ValueError if t is not (B,), and for a network that answers in another shape.
         """
-        check_per_sample("t", t, x)
+        check_batch("x", x, times={"t": t})
         c_skip, c_out, c_in, c_noise = self.scaling(t)
         F = answered("the network", self.network, like(c_in, x) * x, c_noise.to(x.dtype))
         return like(c_skip, x) * x + like(c_out, x) * F
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
         """F(c_in x, c_noise) alone, (B, *S), of unit scale: what sCM differentiates.  Raises as `forward`."""
-        check_per_sample("t", t, x)
+        check_batch("x", x, times={"t": t})
         _, _, c_in, c_noise = self.scaling(t)
         return answered("the network", self.network, like(c_in, x) * x, c_noise.to(x.dtype))
 
@@ -208,7 +209,7 @@ class Recovered(nn.Module):
 
     def raw(self, x: Tensor, t: Tensor) -> Tensor:
         """(D(x, t) − c_skip x)/c_out; (B, *S).  Raises ValueError unless t is (B,)."""
-        check_per_sample("t", t, x)
+        check_batch("x", x, times={"t": t})
         c_skip, c_out, _, _ = self.scaling(t)
         return (self(x, t) - like(c_skip, x) * x) / like(c_out, x)
 
@@ -224,7 +225,7 @@ def transport(denoise: Denoiser, source: Path, target: Path) -> Denoiser:
     denoise = of_path("denoise", denoise, source)
 
     def moved(x: Tensor, t: Tensor) -> Tensor:
-        check_per_sample("t", t, x)
+        check_batch("x", x, times={"t": t})
         u = source.time_at(target.nsr(t))
         return denoise(like(source.alpha(u) / target.alpha(t), x) * x, u)
 

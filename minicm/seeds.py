@@ -2,6 +2,7 @@
 
 import math
 from contextlib import AbstractContextManager
+from numbers import Integral
 
 import torch
 from torch import Tensor
@@ -16,8 +17,9 @@ def fold(seed: int, *indices: int) -> int:
     Raises ValueError for what is no whole number.
     Source: Steele et al. 2014 (SplitMix), one round for each number.
     """
-    for index, number in enumerate((seed, *indices)):
-        check_count(f"indices[{index - 1}]" if index else "seed", number, least=-math.inf)
+    if not all(isinstance(number, Integral) for number in (seed, *indices)):
+        for index, number in enumerate((seed, *indices)):
+            check_count(f"indices[{index - 1}]" if index else "seed", number, least=-math.inf)
     z = 0
     for number in (seed, *indices):
         z = (z + number + 0x9E3779B97F4A7C15) % 2**64

@@ -192,6 +192,11 @@ def ect_time(t: Tensor, stage: float, q: float = 2.0, k: float = 8.0, b: float =
     check_between("k", k, 0.0)
     check_positive("q", q)
     check_positive("b", b)
+    return partner(t, stage, q, k, b)
+
+
+def partner(t: Tensor, stage: float, q: float, k: float = 8.0, b: float = 1.0) -> Tensor:
+    """`ect_time` after its checks."""
     return t * (1 - (1 + k * torch.sigmoid(-b * t)) / q ** (stage + 1)).clamp(min=0)
 
 
@@ -203,4 +208,9 @@ def ect_stage(iteration: int, total: int, stages: int = 8) -> int:
     check_count("iteration", iteration, 0)
     check_count("total iterations", total)
     check_count("stages", stages)
+    return stage_of(iteration, total, stages)
+
+
+def stage_of(iteration: int, total: int, stages: int) -> int:
+    """`ect_stage` after its checks."""
     return min(iteration * stages // total, stages - 1)

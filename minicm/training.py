@@ -87,6 +87,7 @@ def part_seed(seed: int, part: int) -> int:
 def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts) -> Iterator[Record]:  # noqa: ANN001, PLR0913
     """The loop of `fit`, apart so that `fit` checks its arguments when called, not at the first record."""
     weights = [p for group in optimizer.param_groups for p in group["params"]]
+    seeds = [part_seed(seed, part) for part in parts]
     half = any(p.is_floating_point() and p.element_size() < 4 for p in weights)
     for iteration, batch in enumerate(_groups(batches, len(parts)), start):
         if not model.training:  # the caller drew samples in eval mode
@@ -95,11 +96,8 @@ def _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
             for group in optimizer.param_groups:
                 group["lr"] = float(lr(iteration))  # a NumPy number would make the checkpoint unreadable
         optimizer.zero_grad(set_to_none=True)
-        terms = [
-            _backward(model, loss, x0, iteration, part_seed(seed, part), len(parts))
-            for part, x0 in zip(parts, batch, strict=True)
-        ]
-        value = torch.stack(terms).sum().item()
+        terms = [_backward(model, loss, x0, iteration, own, len(parts)) for own, x0 in zip(seeds, batch, strict=True)]
+        value = (terms[0] if len(terms) == 1 else torch.stack(terms).sum()).item()
         grad_norm = _clip(optimizer, clip, iteration, value)
         optimizer.step()
         if half or iteration == start:
@@ -126,7 +124,7 @@ def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: 
     with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
         values = loss(model, x0, iteration, generator)
         _check_values(values, len(x0))
-        value = values.mean() / parts
+        value = values.mean() if parts == 1 else values.mean() / parts
         value.backward()
     return value.detach()
 

@@ -91,6 +91,8 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "plotting.demo.demo_figure": "the demo's own figure, made of the plots that are here",
     "plotting.demo.save_png": FILES,
     "sampling.editing.Operator": "holds two functions",
+    "shapes.forward_derivative": "the inside of by_jvp and velocity_by_jvp, which check what they are given",
+    **dict.fromkeys(["times.partner", "times.stage_of"], "formulas of ect_time and ect_stage, which check"),
     "shapes.in_eval": "takes anything, and looks for a module in it",
     "solvers.steps.ProbabilityFlow": "made by probability_flow, whose rows are here",
     "shapes.PathDenoiser": "holds a function and its path",
@@ -216,7 +218,7 @@ PICTURES = Role(
 EVEN = Role(PICTURES.good, PICTURES.bad + (("shape", lambda: pictures(side=5)),))
 LABELS = Role(
     lambda: torch.zeros(B, dtype=torch.long),
-    values("shape", torch.zeros(B + 1, dtype=torch.long), torch.tensor(0)) + values("array", [0] * B),
+    values("shape", torch.zeros(B + 1, dtype=torch.long), torch.tensor(0)),
 )
 DIGITS = tensor(lambda: points(B, 1, 8, 8), ((B, 8, 8), (B, 3, 8, 8), (8, 8))).without("device")
 LEVEL_TENSOR = Role(lambda: grid(2.0, 0.5), tuple(b for k, b in enumerate(ON_PATH.bad) if k != 2 and b[0] != "order"))

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import minicm as cm
 from minicm.adaptive import adaptive
 from minicm.checkpoints import load_weights
-from minicm.data import of_points
+from minicm.data import of_labelled, of_points
 from minicm.editing import denoise, edit, identity, interpolate
 from minicm.jumps import FlowMap, jump_sample, velocity_by_differences, velocity_by_jvp
 from minicm.losses import AdversarialLoss, by_differences, by_jvp, by_network, discriminator_loss, meanflow, scm_tangent
@@ -153,6 +153,7 @@ def test_data_of_another_kind_are_told_in_one_line():
     array, model, loss = np.zeros((9, 2)), cm.model_on(PATH, cm.MLP()).float(), cm.ect(PATH, 9)
     refused(lambda: of_points(array, 4), "points", "tensor", "ndarray")
     refused(lambda: of_points(array.tolist(), 4), "points", "tensor", "list")
+    refused(lambda: of_labelled(torch.zeros(9, 2), [0] * 9, 4), "labels", "[0, 0")
     refused(lambda: first_update(model, loss, [array]), "x0", "ndarray")
     refused(lambda: first_update(model, loss, [torch.zeros(9)]), "x0 (B, *S)", "x0[:, None]")
     for dtype in (torch.float64, torch.float16):

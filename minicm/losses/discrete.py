@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..checks import check_between, check_count, check_per_sample, check_positive
+from ..checks import check_batch, check_between, check_count, check_positive
 from ..paths import Path
 from ..seeds import forked_rng
 from ..shapes import Denoiser, Distance, Loss, Step, of_path
@@ -42,7 +42,7 @@ def consistency_loss(
     step: the solver of that ODE, DDIM by default.  Raises ValueError for shapes that do not fit.
     Source: Song et al. 2023 (consistency models), Alg. 2 (distillation) and Alg. 3 (training).
     """
-    check_per_sample("s", s, x0, "x0")
+    check_batch("x0", x0, times={"s": s})
     model, teacher = of_path("model", model, path), of_path("teacher", teacher, path)
     target = model if target is None else of_path("target", target, path)
     x_t = path.mix(x0, eps, t)

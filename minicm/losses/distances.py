@@ -5,13 +5,13 @@ Any function of this signature (a perceptual distance, say) can stand in their p
 
 from torch import Tensor
 
-from ..checks import check_alike, check_positive
+from ..checks import check_batch, check_positive
 from ..shapes import Distance, per_sample
 
 
 def squared(a: Tensor, b: Tensor) -> Tensor:
     """‖a − b‖₂², data units squared.  Raises ValueError unless both have one shape."""
-    check_alike("b", b, "a", a)
+    check_batch("a", a, {"b": b})
     return per_sample((a - b) ** 2)
 
 
@@ -20,7 +20,7 @@ def l2(a: Tensor, b: Tensor) -> Tensor:
 
     Raises ValueError as `squared`.
     """
-    check_alike("b", b, "a", a)
+    check_batch("a", a, {"b": b})
     return (a - b).flatten(1).norm(dim=1)
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_between, check_positive
+from ..checks import check_between
 from ..paths import Path
-from ..times import Law, ect_stage, ect_time
+from ..times import Law, ect_stage, ect_time, partner, stage_of
 
 TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
 
@@ -45,14 +45,13 @@ def closing(path: Path, total: int, *, stages: int, q: float, law: Law) -> TimeP
     law: of the noise-to-signal ratio, cut to the path.  Raises ValueError as `ect_stage`, and unless q > 0.
     Source: Geng et al. 2024 (ECT), sec. 3.
     """
-    ect_stage(0, total, stages)  # its checks, before the first iteration
-    check_positive("q", q)
+    ect_time(torch.ones(1), ect_stage(0, total, stages), q)  # their checks, once
     low, high = path.nsr(torch.tensor([path.t_min, path.t_max], dtype=torch.float64)).tolist()
 
     def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         nsr = law(batch, generator).clamp(1.05 * low, high)  # so that s >= t_min is below t
-        partner = ect_time(nsr, ect_stage(iteration, total, stages), q).clamp(min=low)
-        return path.time_at(nsr), path.time_at(partner).clamp(min=path.t_min)
+        near = partner(nsr, stage_of(iteration, total, stages), q).clamp(min=low)
+        return path.time_at(nsr), path.time_at(near).clamp(min=path.t_min)
 
     return draw
 

@@ -33,7 +33,7 @@ class TimeFeatures(nn.Module):
 
     def forward(self, t: Tensor) -> Tensor:
         """The features of t; unit: radians.  Raises ValueError unless t is (B,)."""
-        check_per_sample("t", t, t, "t")
+        check_batch("t", t, times={"t": t})
         angles = t[:, None] * self.frequencies.to(t.dtype)
         return torch.cat([angles.sin(), angles.cos()], dim=1)
 
@@ -122,7 +122,8 @@ class MLP(nn.Module):
     def _check(self, u: Tensor, c: Tensor) -> None:
         """c is (B,), or (B, 2) for features of two times."""
         check_batch("u", u)
-        check_batch("c", c)
+        if not (isinstance(c, Tensor) and c.is_floating_point() and c.ndim):
+            check_batch("c", c)
         if u.ndim < 2 or u[0].numel() != self.dim:
             raise ValueError(
                 f"expected samples u (x of a model) of {self.dim} elements each, got shape {tuple(u.shape)}"

@@ -25,7 +25,7 @@ class ProbabilityFlow:
         self.denoise, self.path, self._denoise = denoise, path, of_path("denoise", denoise, path)
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        check_per_sample("t", t, x)
+        check_batch("x", x, times={"t": t})
         if not torch.compiler.is_compiling():
             with suppress(RuntimeError):  # under vmap and on the meta device nobody can look at numbers
                 self.path.check_times(t, "t")
