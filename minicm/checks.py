@@ -110,7 +110,7 @@ def check_labels(label: Tensor, classes: int) -> None:
     Only labels on the CPU are looked at, and not while a network is compiled or exported.
     """
     if label.device.type == "cpu" and not torch.compiler.is_compiling() and (label >= classes).any():
-        raise ValueError(f"expected labels up to {classes - 1}, got {label.max().item()}")
+        raise ValueError(f"expected labels up to {classes - 1}, got {label.max().item()} as a label")
 
 
 def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:

@@ -49,6 +49,7 @@ from .jumps import end_rates as end_rates
 from .jumps import jump_sample as jump_sample
 from .jumps import start_rates as start_rates
 from .jumps import to_data as to_data
+from .jumps import velocity_by_differences as velocity_by_differences
 from .jumps import velocity_by_jvp as velocity_by_jvp
 from .jumps import velocity_by_network as velocity_by_network
 from .matching import MatchingLoss as MatchingLoss

@@ -13,16 +13,22 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import minicm as cm
-from minicm.adaptive import adaptive
 from minicm.checkpoints import load_weights
 from minicm.data import of_labelled, of_points
-from minicm.editing import denoise, edit, identity, interpolate
-from minicm.jumps import FlowMap, jump_sample, velocity_by_differences, velocity_by_jvp
-from minicm.losses import AdversarialLoss, by_differences, by_jvp, by_network, discriminator_loss, meanflow, scm_tangent
-from minicm.multistep import adams_bashforth, dpm_solver_2m
+from minicm.losses import by_differences, by_jvp, by_network, scm_tangent
 from minicm.nets import two_time_mlp
 from minicm.paths import VE, Linear, TrigFlow
-from minicm.stochastic import reverse_sde
+from minicm.rivals import (
+    AdversarialLoss,
+    FlowMap,
+    discriminator_loss,
+    jump_sample,
+    meanflow,
+    velocity_by_differences,
+    velocity_by_jvp,
+)
+from minicm.sampling.editing import denoise, edit, identity, interpolate
+from minicm.solvers import adams_bashforth, adaptive, dpm_solver_2m, reverse_sde
 
 PATH, LAW = TrigFlow(), cm.log_normal(-1.0, 1.4)
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
