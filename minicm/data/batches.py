@@ -43,7 +43,8 @@ def of_labelled(
     """
     _check_points(points)
     if not isinstance(labels, Tensor) or labels.shape != points.shape[:1]:
-        raise ValueError(f"expected labels, one for each of {len(points)} points, got {shown(labels)}")
+        got = f"shape {tuple(labels.shape)}" if isinstance(labels, Tensor) else shown(labels)
+        raise ValueError(f"expected labels, one for each of {len(points)} points, got {got}")
     labels = labels.to(points.device)
 
     def draw(n: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
