@@ -253,6 +253,7 @@ def test_a_configuration_that_asks_for_another_model_takes_no_memory(tmp_path):
     said = found.stderr.splitlines()
     assert found.returncode == 0 and len(said) == len(fields), found.stderr
     assert all(text.startswith("minicm: error: ") for text in said)
+    assert "do not fit" in said[0], "it was built before it was compared"
 
 
 def header(text):
