@@ -20,6 +20,8 @@ import nbformat
 import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
+from tutorials import kernels
+
 __all__ = ["Cell", "Notebook", "Printed", "Tolerance", "difference", "tolerance_of"]
 
 # A number on its own: not inside a word (model1.5, 2.13.0, 0.5x), and its sign is no dash between words.
@@ -156,6 +158,11 @@ class Cell(IPyNbCell):
 class Notebook(IPyNbFile):
     """A notebook of such cells; what cannot be compared is refused before anything runs."""
 
+    def setup(self) -> None:
+        """Start the kernel."""
+        with kernels.copies():
+            super().setup()
+
     updates = ""  # the message by which the cell that runs changes an output that it made before
 
     def get_kernel_message(self, timeout: float | None = None, stream: str = "iopub") -> dict:
@@ -212,3 +219,8 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     """Warnings of other packages carry process ids: stderr is not compared."""
     if isinstance(collector, IPyNbFile):
         collector.skip_compare += ("stderr",)
+
+
+def pytest_unconfigure() -> None:
+    """The kernels have ended before."""
+    kernels.end()

@@ -54,7 +54,7 @@ def test_other_kernels_and_threads_change_no_printed_digit(threads, kernels):
 def repository(folder, source, printed):
     """A small repository, configured as ours is, with one notebook that prints what `source` does."""
     (folder / "tutorials").mkdir()
-    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py"):
+    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py", "tutorials/kernels.py"):
         (folder / name).symlink_to(ROOT / name)
     cell = new_code_cell(source, outputs=[new_output("stream", name="stdout", text=printed)], execution_count=1)
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

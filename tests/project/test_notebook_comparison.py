@@ -142,7 +142,7 @@ RUNS = [  # (cell, whether it is green)
 def repository(tmp_path):
     """A folder that is configured as ours is, and empty but for the tests and the lessons' Python files."""
     (tmp_path / "repo" / "tutorials").mkdir(parents=True)
-    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py"):
+    for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py", "tutorials/kernels.py"):
         (tmp_path / "repo" / name).symlink_to(ROOT / name)
     return tmp_path / "repo"
 
