@@ -60,7 +60,7 @@ def _train(features: Tensor, label: Tensor, generator: torch.Generator) -> Calla
         w1, b1, w2, b2, w3, b3 = parameters
         return torch.addmm(b3, torch.addmm(b2, torch.addmm(b1, z, w1).relu(), w2).relu(), w3)[:, 0]
 
-    optimizer = torch.optim.Adam(parameters, lr=_RATE)
+    optimizer = torch.optim.Adam(parameters, lr=_RATE, fused=True)  # half of the time of this loop
     decay = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, _STEPS)
     for _ in range(_STEPS):
         i = torch.randint(len(features), (min(_BATCH, len(features)),), generator=generator)

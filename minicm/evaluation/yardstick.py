@@ -128,13 +128,7 @@ class Yardstick:
 
         Raises ValueError for another n, since floors fall with n; for another event shape; for NaN or infinity.
         """
-        if len(x) != self.n:
-            raise ValueError(
-                f"expected {self.n} samples x, as many as the floors are for, got {len(x)}: set Yardstick's n"
-            )
-        if x.shape[1:] != self.truth.shape[1:]:
-            raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got x {tuple(x.shape)}")
-        found = self._summary(rows(x))
+        found = self._checked(x)
         ed, sw2 = _ed(found, self._pool), sliced_w2(found.sorted, self._truth)
         quality = Quality(
             ed=ed,
@@ -144,6 +138,22 @@ class Yardstick:
             sw2_over_floor=sw2 / self.floor.sw2.median,
         )
         return quality if self.mixture is None else _with_modes(quality, x, self.mixture)
+
+    def ed_over_floor(self, x: Tensor) -> float:
+        """The one number of `measure` that the tables of the course hold, without training its classifier.
+
+        Raises ValueError as `measure` does.
+        """
+        return _ed(self._checked(x), self._pool) / self.floor.ed.median
+
+    def _checked(self, x: Tensor) -> "_Summary":
+        if len(x) != self.n:
+            raise ValueError(
+                f"expected {self.n} samples x, as many as the floors are for, got {len(x)}: set Yardstick's n"
+            )
+        if x.shape[1:] != self.truth.shape[1:]:
+            raise ValueError(f"expected samples of shape {tuple(self.truth.shape)}, got x {tuple(x.shape)}")
+        return self._summary(rows(x))
 
     def _summary(self, points: Tensor) -> "_Summary":
         blocks = points.tensor_split(max(1, len(points) // _BLOCK))

@@ -295,6 +295,7 @@ def test_yardsticks_energy_distance_is_the_mean_over_pairs_of_blocks(monkeypatch
     assert len(blocks) == 2 * 10 and quality.ed == pytest.approx(sum(blocks) / 20, rel=1e-3)
     floor = [energy_distance(a, b) for a in drawn[1].split(500) for b in drawn[0].split(500)]
     assert quality.ed_over_floor == pytest.approx(quality.ed / (sum(floor) / 20), rel=1e-3)
+    assert yardstick.ed_over_floor(x) == quality.ed_over_floor
     assert quality.sw2 == pytest.approx(sliced_wasserstein(x, yardstick.truth), rel=1e-3)
     floor = sliced_wasserstein(drawn[1], yardstick.truth)
     assert quality.sw2_over_floor == pytest.approx(quality.sw2 / floor, rel=1e-3)
@@ -369,6 +370,7 @@ def test_bad_samples_are_one_clear_line(metric, bad, message):
         (lambda: Yardstick(moons, 100, floor_pairs=0), "floor_pairs >= 1"),
         (lambda: Yardstick(moons, 100, floor_pairs=1).measure(GOOD), "expected 100 samples"),
         (lambda: Yardstick(moons, 4, floor_pairs=1).measure(GOOD[:, :1]), "samples of shape"),
+        (lambda: Yardstick(moons, 100, floor_pairs=1).ed_over_floor(GOOD), "expected 100 samples"),
         (lambda: Yardstick(lambda n, g: GOOD, 4), "draws anew"),
     ],
 )
