@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.report import count, json_file, machine, names, print_table, write_json  # noqa: E402
 from minicm.lab.command import Parser, report  # noqa: E402
-from minicm.lab.hardware import Hardware, chosen_device, fast, placed  # noqa: E402
+from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device  # noqa: E402
 from minicm.lab.recipes.pictures import PATH, cifar10_model  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, ect, normalised  # noqa: E402
 from minicm.nets import cifar10_unet, digits_unet, edm_unet  # noqa: E402
@@ -69,8 +69,8 @@ def losses() -> dict[str, Loss]:
 def stepper(net: Net, loss: Loss, batch: int, config: Hardware) -> Callable[[], None]:
     """One whole update."""
     device = chosen_device(config)
-    model = placed(Preconditioned(net.make(), TrigFlowScaling(PATH.sigma_data)), config)
-    quick, generator = fast(model, config), torch.Generator(device).manual_seed(0)
+    model = to_device(Preconditioned(net.make(), TrigFlowScaling(PATH.sigma_data)), config)
+    quick, generator = accelerated(model, config), torch.Generator(device).manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), 1e-4, fused=True)
     x0 = 0.5 * torch.randn((batch, *net.shape), generator=generator, device=device)
 

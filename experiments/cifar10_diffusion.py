@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.hardware import Hardware, chosen_device, to_device
 from minicm.lab.recipes.pictures import PATH, cifar10_data, cifar10_model, cifar10_pictures, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
@@ -56,7 +56,7 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(new_model(c), c)
+    model = to_device(new_model(c), c)
     loss = VelocityLoss(PATH, log_normal(c.log_mean, c.log_std))
     optimizer = torch.optim.Adam(model.parameters(), c.lr, fused=True)
     return Training(

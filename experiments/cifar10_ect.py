@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.hardware import Hardware, chosen_device, to_device
 from minicm.lab.recipes.pictures import (
     MIDDLE,
     PATH,
@@ -20,7 +20,7 @@ from minicm.lab.recipes.pictures import (
     cifar10_pictures,
     few_steps,
     learning_rate,
-    started_from,
+    with_weights_of,
 )
 from minicm.losses import ect, l2, pseudo_huber
 from minicm.precond import Preconditioned
@@ -73,7 +73,7 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(started_from(new_model(c), c.start, "cifar10_diffusion"), c)
+    model = to_device(with_weights_of(new_model(c), c.start, "cifar10_diffusion"), c)
     distance = pseudo_huber(c.huber) if c.huber else l2
     loss = ect(
         PATH, c.iterations, stages=c.stages, q=c.q, law=log_normal(c.log_mean, c.log_std), distance=distance

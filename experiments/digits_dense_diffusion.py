@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.hardware import Hardware, chosen_device, to_device
 from minicm.lab.recipes.pictures import DIGITS, PATH, dense_digits_model, digits_data, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
@@ -41,7 +41,7 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(new_model(c), c)
+    model = to_device(new_model(c), c)
     return Training(
         model,
         VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),

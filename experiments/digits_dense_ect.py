@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.hardware import Hardware, chosen_device, to_device
 from minicm.lab.recipes.pictures import (
     DIGITS,
     MIDDLE,
@@ -29,7 +29,7 @@ from minicm.lab.recipes.pictures import (
     digits_data,
     few_steps,
     learning_rate,
-    started_from,
+    with_weights_of,
 )
 from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
@@ -64,7 +64,7 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(started_from(new_model(c), c.start, "digits_dense_diffusion"), c)
+    model = to_device(with_weights_of(new_model(c), c.start, "digits_dense_diffusion"), c)
     law = log_normal(c.log_mean, c.log_std)
     return Training(
         model,

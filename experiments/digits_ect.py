@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, placed
+from minicm.lab.hardware import Hardware, chosen_device, to_device
 from minicm.lab.recipes.pictures import DIGITS, MIDDLE, PATH, digits_data, digits_model, few_steps, learning_rate
 from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
@@ -42,7 +42,7 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(new_model(c), c)
+    model = to_device(new_model(c), c)
     law = log_normal(c.log_mean, c.log_std)
     return Training(
         model,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, fast, placed
+from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device
 from minicm.lab.recipes.pictures import (
     DIGITS,
     MIDDLE,
@@ -19,7 +19,7 @@ from minicm.lab.recipes.pictures import (
     digits_model,
     few_steps,
     learning_rate,
-    started_from,
+    with_weights_of,
 )
 from minicm.losses import SCMLoss, normalised, tangent_warmup
 from minicm.precond import Preconditioned
@@ -50,12 +50,12 @@ def pictures(c: Config) -> Pictures:
 
 
 def build(c: Config) -> Training:
-    model = placed(started_from(new_model(c), c.teacher, "digits_diffusion"), c)
-    teacher = placed(started_from(new_model(c), c.teacher, "digits_diffusion"), c).eval().requires_grad_(False)
+    model = to_device(with_weights_of(new_model(c), c.teacher, "digits_diffusion"), c)
+    teacher = to_device(with_weights_of(new_model(c), c.teacher, "digits_diffusion"), c).eval().requires_grad_(False)
     loss = SCMLoss(
         PATH,
         log_normal(c.log_mean, c.log_std),
-        teacher=fast(teacher, c),
+        teacher=accelerated(teacher, c),
         warmup=tangent_warmup(max(1, round(c.warmup * c.iterations))),
         rescale=normalised(c.tangent),
     )

@@ -19,7 +19,7 @@ from tqdm import tqdm
 from minicm.checkpoints import load_weights, save_weights
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Quality, Yardstick
-from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes import rivals as recipes
 from minicm.lab.recipes.plane import PATH, Chain, Run, new_model
 from minicm.rivals import Pairs
 from minicm.sampling import consistency_sample
@@ -39,20 +39,20 @@ def stored_teacher() -> nn.Module:
 
 def with_pairs(run: Callable[..., Run]) -> Callable[[nn.Module, int], Run]:
     """run, given the teacher and the table of its noise-sample pairs."""
-    return lambda teacher, n: run(eight_gaussians, teacher, contenders.teacher_pairs(teacher), n)
+    return lambda teacher, n: run(eight_gaussians, teacher, recipes.teacher_pairs(teacher), n)
 
 
 def direct(sampler: Sampler, teacher: nn.Module, pairs: Pairs, iterations: int) -> Run:
-    """`contenders.direct_run` from the teacher's weights."""
-    return contenders.direct_run(sampler, teacher, pairs, iterations)
+    """`recipes.direct_run` from the teacher's weights."""
+    return recipes.direct_run(sampler, teacher, pairs, iterations)
 
 
 RUNS: dict[str, Callable[[nn.Module, int], Run | Chain]] = {
     "rival_direct": with_pairs(direct),
-    "rival_progressive": lambda teacher, n: contenders.progressive_run(eight_gaussians, teacher, n),
-    "rival_vsd": lambda teacher, n: contenders.vsd_run(eight_gaussians, teacher, n),
-    "rival_dmd": with_pairs(contenders.dmd_run),
-    "rival_adversarial": lambda teacher, n: contenders.adversarial_run(eight_gaussians, teacher, n),
+    "rival_progressive": lambda teacher, n: recipes.progressive_run(eight_gaussians, teacher, n),
+    "rival_vsd": lambda teacher, n: recipes.vsd_run(eight_gaussians, teacher, n),
+    "rival_dmd": with_pairs(recipes.dmd_run),
+    "rival_adversarial": lambda teacher, n: recipes.adversarial_run(eight_gaussians, teacher, n),
 }
 
 

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from minicm.checkpoints import load_weights, save_weights
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Yardstick
-from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes import rivals as recipes
 from minicm.lab.recipes.plane import PATH, new_model
 from minicm.lab.recipes.rivals import LEVELS, by_jumps
 from minicm.rivals import FlowMap
@@ -25,12 +25,12 @@ from minicm.rivals import FlowMap
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 ITERATIONS = 1500  # some twenty seconds of one core for each
 RUNS = {
-    "successor_ctm": contenders.ctm_run,
-    "successor_shortcut": contenders.shortcut_run,
-    "successor_meanflow": contenders.meanflow_run,
-    "successor_eulerian": contenders.eulerian_run,
-    "successor_lagrangian": contenders.lagrangian_run,
-    "successor_imm": contenders.imm_run,
+    "successor_ctm": recipes.ctm_run,
+    "successor_shortcut": recipes.shortcut_run,
+    "successor_meanflow": recipes.meanflow_run,
+    "successor_eulerian": recipes.eulerian_run,
+    "successor_lagrangian": recipes.lagrangian_run,
+    "successor_imm": recipes.imm_run,
 }
 
 

@@ -4,7 +4,7 @@ import sys
 
 import torch
 
-from minicm.lab.distributed import joined
+from minicm.lab.distributed import init_distributed
 from minicm.lab.recipes.pictures import PATH
 from minicm.losses import AdaptiveWeight, by_jvp, by_network, consistency_loss, pseudo_huber, scm_loss
 from minicm.nets import MLP
@@ -52,7 +52,7 @@ def gradients(loss, model, head, x0, rows, shared):
 def main(out):
     torch.set_default_dtype(torch.float64)
     torch.set_num_threads(1)
-    with joined() as processes:
+    with init_distributed() as processes:
         model, head, x0, eps, t = made(processes.rank)  # the wrapper sends process 0's weights to all
         rows = torch.arange(ROWS).chunk(processes.count)[processes.rank]
         found = {

@@ -8,7 +8,7 @@ from torch import nn
 
 from minicm.data import batches
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, placed
+from minicm.lab.hardware import Hardware, to_device
 from minicm.lab.recipes.pictures import PATH, few_steps, learning_rate
 from minicm.losses import AdaptiveWeight, SCMLoss, ect
 from minicm.nets import MLP
@@ -48,7 +48,7 @@ def pictures(c):
 
 
 def build(c):
-    model, weight = placed(new_model(c), c), AdaptiveWeight() if c.scm else None
+    model, weight = to_device(new_model(c), c), AdaptiveWeight() if c.scm else None
     loss = SCMLoss(PATH, log_normal(-1.0, 1.4), weight=weight) if c.scm else ect(PATH, c.iterations)
     parameters = [*model.parameters(), *(weight.parameters() if c.scm else ())]
     return Training(

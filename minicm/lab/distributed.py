@@ -47,8 +47,8 @@ class Processes:
 
 
 @contextmanager
-def joined() -> Iterator[Processes]:
-    """The processes that torchrun started, joined while the context lasts; without torchrun, this one alone."""
+def init_distributed() -> Iterator[Processes]:
+    """The processes that torchrun started, connected while the context lasts; without torchrun, this one alone."""
     rank, count = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if count == 1:
         yield Processes()

@@ -245,6 +245,6 @@ def _shown(value: object) -> str:
     return "none" if value is None else str(value)
 
 
-def dashed(argv: Iterable[str]) -> list[str]:
+def underscored(argv: Iterable[str]) -> list[str]:
     """The same arguments with --batch-size read as --batch_size."""
     return [re.sub(r"^--[\w-]+", lambda m: "--" + m[0][2:].replace("-", "_"), a) for a in argv]

@@ -50,7 +50,7 @@ def chosen_device(config: Hardware) -> torch.device:
     return device
 
 
-def placed(model: nn.Module, config: Hardware) -> nn.Module:
+def to_device(model: nn.Module, config: Hardware) -> nn.Module:
     """The same model on its device, in the memory layout asked for."""
     device = chosen_device(config)
     if _wanted(config.channels_last, device):
@@ -58,7 +58,7 @@ def placed(model: nn.Module, config: Hardware) -> nn.Module:
     return model.to(device)
 
 
-def fast(model: Preconditioned, config: Hardware) -> Preconditioned:
+def accelerated(model: Preconditioned, config: Hardware) -> Preconditioned:
     """A view of the model for training: the same parameters, the network in bfloat16 and compiled where asked for.
 
     Averages and files keep to the model itself, whose names of weights do not change.

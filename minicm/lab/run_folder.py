@@ -70,7 +70,7 @@ def _config(folder: Path) -> dict | None:
 
 
 def other_torch(folder: Path) -> str | None:
-    """What to say of a checkpoint that another version of PyTorch made, if one did.  Raises ValueError as `agree`."""
+    """What to say of a checkpoint that another PyTorch made, if one did; errors as in `check_same_run`."""
     content = _config(folder)
     if content is None or not (folder / "checkpoint.pt").exists():
         return None
@@ -80,7 +80,7 @@ def other_torch(folder: Path) -> str | None:
     return None if before == now else other
 
 
-def agree(folder: Path, experiment: Experiment, config: Hardware) -> None:
+def check_same_run(folder: Path, experiment: Experiment, config: Hardware) -> None:
     """Raise ValueError, one line, if the folder has a checkpoint of another experiment or configuration."""
     old = _config(folder)
     if old is None or not (folder / "checkpoint.pt").exists():
@@ -101,7 +101,7 @@ def write_config(folder: Path, experiment: Experiment, config: Hardware) -> None
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Make the folder, and keep other processes from writing there while the context lasts; kill -9 ends that too.
 
     Raises OSError, one line, if another run holds it, it cannot be written, or what it holds leads elsewhere.

@@ -1,6 +1,6 @@
 """`minicm train`: train what an experiment builds, in a folder of its own; the same command again goes on.
 
-What lies in the folder is told in `run_folder`; `load_run(folder)` gives the configuration and the averaged model.
+What lies in the folder is told in `run_folder`; its `load_run` gives the configuration and the averaged model.
 """
 
 import signal
@@ -21,17 +21,17 @@ from ..checks import check_between, check_count
 from ..seeds import fold
 from ..training import Batch, Record, fit, part_seed
 from .command import Parser
-from .distributed import Processes, joined, lost_worker
-from .experiment import Experiment, Pictures, add_fields, dashed, load_experiment, names, overridden
-from .hardware import Hardware, fast
-from .run_folder import Log, agree, claimed, grid, other_torch, save_picture, write_config
+from .distributed import Processes, init_distributed, lost_worker
+from .experiment import Experiment, Pictures, add_fields, load_experiment, names, overridden, underscored
+from .hardware import Hardware, accelerated
+from .run_folder import Log, check_same_run, grid, lock_folder, other_torch, save_picture, write_config
 from .run_state import RunState
 
 _PICTURES = 5  # the stream of the pictures' noise
 
 
 @dataclass(frozen=True)
-class Pace:
+class RunOptions:
     """Where and how often a run writes, and when it stops: nothing here changes what is trained.
 
     Raises ValueError unless log_every >= 1 and the others are >= 0.
@@ -57,22 +57,22 @@ def main(argv: list[str]) -> int:
 
     Raises as `run` and, for the options, ValueError.
     """
-    with joined() as processes:
+    with init_distributed() as processes:
         try:
-            experiment, config, pace = _options(dashed(argv))
-            return run(experiment, config, pace, processes)
+            experiment, config, options = _options(underscored(argv))
+            return run(experiment, config, options, processes)
         except (ValueError, OSError, FloatingPointError):
             if processes.first:
                 raise
             return 2  # the first process says it
 
 
-def _options(argv: list[str]) -> tuple[Experiment, Hardware, Pace]:
+def _options(argv: list[str]) -> tuple[Experiment, Hardware, RunOptions]:
     """What the command line asks for.  Raises ValueError, one line, that lists the fields."""
     parser = Parser(prog="minicm train", description="Train an experiment, or go on with it.", allow_abbrev=False)
     parser.add_argument("experiment", metavar="FILE", help="such as experiments/digits_ect.py; first of all")
     parser.add_argument("--preset", default="default", metavar="NAME", help="a named configuration of the file")
-    add_fields(parser, Pace(), "the run")
+    add_fields(parser, RunOptions(), "the run")
     if argv[:1] in ([], ["-h"], ["--help"]):
         parser.parse_args(argv)  # prints the help, or says what is missing
     if argv[0].startswith("-"):
@@ -86,63 +86,63 @@ def _options(argv: list[str]) -> tuple[Experiment, Hardware, Pace]:
         if unknown:
             raise ValueError(f"unknown option {unknown[0]}")
     except ValueError as error:
-        raise ValueError(f"{error}; the fields are {names(presets['default'])}; {names(Pace())}") from None
+        raise ValueError(f"{error}; the fields are {names(presets['default'])}; {names(RunOptions())}") from None
     given, config = vars(known), experiment.preset(known.preset)
     name = experiment.name + f"_{known.preset}" * (known.preset != "default")
-    return experiment, overridden(config, given), overridden(replace(Pace(), out=f"runs/{name}"), given)
+    return experiment, overridden(config, given), overridden(replace(RunOptions(), out=f"runs/{name}"), given)
 
 
-def run(experiment: Experiment, config: Hardware, pace: Pace, processes: Processes | None = None) -> int:
+def run(experiment: Experiment, config: Hardware, options: RunOptions, processes: Processes | None = None) -> int:
     """Train until all iterations are done, the time is over or a signal comes; the exit code.
 
     Raises ValueError for a folder of another configuration, OSError for one that cannot be written or that another run
     writes to, FloatingPointError at a loss that is not finite, ConnectionError when another process is lost.
     """
-    processes, folder = processes or Processes(), Path(pace.out)
-    with claimed(folder) if processes.first else nullcontext():
-        agree(folder, experiment, config)
+    processes, folder = processes or Processes(), Path(options.out)
+    with lock_folder(folder) if processes.first else nullcontext():
+        check_same_run(folder, experiment, config)
         state = RunState(experiment.build(config), folder)
         start = state.load()
         if processes.first:
             _say(processes, other_torch(folder))
             write_config(folder, experiment, config)
         with _listening() as signals:
-            loop = _Loop(state, experiment.pictures(config), config, pace, processes, signals)
+            loop = _Loop(state, experiment.pictures(config), config, options, processes, signals)
             return loop.train(start) if start < state.training.iterations else loop.again()
 
 
+@dataclass
 class _Loop:
-    def __init__(
-        self,
-        state: RunState,
-        pictures: Pictures,
-        config: Hardware,
-        pace: Pace,
-        processes: Processes,
-        signals: list[int],
-    ) -> None:
-        self.state, self.training, self.pictures = state, state.training, pictures
-        self.config, self.pace, self.processes, self.signals = config, pace, processes, signals
-        self.device = next(self.training.model.parameters()).device
-        self.done, self.began, self.saved = 0, time.monotonic(), time.monotonic()
-        self.seconds = state.meter.seconds  # of earlier starts
+    """One start of a run; `done` counts the updates of all its starts."""
+
+    state: RunState
+    pictures: Pictures
+    config: Hardware
+    options: RunOptions
+    processes: Processes
+    signals: list[int]  # that came
+    done: int = 0
+
+    def __post_init__(self) -> None:
+        self.training, self.device = self.state.training, next(self.state.training.model.parameters()).device
+        self.began = self.saved = self.ticked = time.monotonic()
 
     def train(self, start: int) -> int:
         """The exit code, after training from iteration `start` on."""
         self.done, records = start, self._records(start)
         with ExitStack() as stack:
             bar = stack.enter_context(self._bar(start))
-            write = stack.enter_context(_writer(self.state.folder, start, self.pace)) if self.processes.first else None
+            log = stack.enter_context(_writer(self.state.folder, start, self.options)) if self.processes.first else None
             try:
                 for record in records:
-                    self._after(record, bar, write)
+                    self._after(record, bar, log)
                     if self._over():
                         break
                 self._save()
-            except FloatingPointError as error:
-                raise FloatingPointError(f"{error}; {self._kept()}") from None
-            except OSError as error:
-                raise OSError(f"{error}; {self._kept()}") from error
+            except (FloatingPointError, OSError) as error:
+                file = self.state.folder / "checkpoint.pt"
+                kept = f"the last checkpoint is kept in {file}" if file.exists() else "there is no checkpoint yet"
+                raise type(error)(f"{error}; {kept}") from error
             except RuntimeError as error:
                 if self.processes.count == 1 or not lost_worker(error):
                     raise
@@ -153,7 +153,7 @@ class _Loop:
     def again(self) -> int:
         """The exit code when all iterations were done before; the last picture is drawn if a crash came before it."""
         self.done = self.training.iterations
-        if self.processes.first and not self._picture().exists():
+        if not self._picture().exists():
             self._draw()
         _say(self.processes, f"all {self.done} iterations are done in {self.state.folder}")
         return 0
@@ -161,7 +161,7 @@ class _Loop:
     def _records(self, start: int) -> Iterator[Record]:
         t, parts = self.training, self.processes.parts(self.config.accumulate)
         batches = self._batches(parts, start)
-        loss, model = self.processes.shared(t.loss, t.model, t.head), fast(t.model, self.config)
+        loss, model = self.processes.shared(t.loss, t.model, t.head), accelerated(t.model, self.config)
         return fit(model, loss, batches, t.optimizer, clip=t.clip, lr=t.lr, seed=t.seed, start=start, parts=parts)
 
     def _batches(self, parts: range, start: int) -> Iterator[Batch]:
@@ -172,45 +172,51 @@ class _Loop:
         streams = [t.data(t.batch_size // count, seed=part_seed(t.seed, part), start=start) for part in parts]
         return islice(chain.from_iterable(zip(*streams)), (t.iterations - start) * len(parts))
 
-    def _after(self, record: Record, bar: tqdm, write: Callable[[dict], None] | None) -> None:
+    def _after(self, record: Record, bar: tqdm, log: Callable[[dict], None] | None) -> None:
         """What follows an update: averages, and now and then a line, pictures, a checkpoint."""
-        self.done = record.iteration + 1
+        self.done = bar.n = record.iteration + 1
         for average in self.state.averages.values():
             average.update(self.training.model)
-        meter, bar.n = self.state.meter, self.done
-        meter.add(record)
-        if self.done % self.pace.log_every == 0 or self.done == self.training.iterations:
-            meter.seconds = self.seconds + time.monotonic() - self.began
-            line = self._line(meter.means())
+        self.state.meter.add(record)
+        if self.done % self.options.log_every == 0 or self.done == self.training.iterations:
+            line = self._line()
             bar.set_postfix_str(f"loss {line['loss']:.4g}", refresh=False)
-            if write is not None:
-                write(line)
+            if log is not None:
+                log(line)
         bar.update(0)
-        if self.processes.first and self.pace.samples_every and self.done % self.pace.samples_every == 0:
+        if self.options.samples_every and self.done % self.options.samples_every == 0:
             self._draw()
-        if self.processes.first and time.monotonic() - self.saved > 60 * self.pace.checkpoint_minutes:
+        if time.monotonic() - self.saved > 60 * self.options.checkpoint_minutes:
             self._save()
 
-    def _line(self, means: dict[str, float]) -> dict[str, float]:
-        lr = self.training.optimizer.param_groups[0]["lr"]
-        images, seconds = self.done * self.training.batch_size, round(self.state.meter.seconds, 3)
+    def _line(self) -> dict[str, float]:
+        means, seconds = self.state.meter.means(), round(self._seconds(), 3)
+        lr, images = self.training.optimizer.param_groups[0]["lr"], self.done * self.training.batch_size
         return {"iteration": self.done, **means, "lr": lr, "images": images, "seconds": seconds}
+
+    def _seconds(self) -> float:
+        """Seconds of training up to now, those of earlier starts included."""
+        now = time.monotonic()
+        self.state.meter.seconds, self.ticked = self.state.meter.seconds + now - self.ticked, now
+        return self.state.meter.seconds
 
     def _over(self) -> bool:
         """Whether to stop here, by what this process or another one knows."""
         minutes = (time.monotonic() - self.began) / 60
-        late = self.pace.minutes is not None and minutes > self.pace.minutes
+        late = self.options.minutes is not None and minutes > self.options.minutes
         return self.processes.any(bool(self.signals) or late, self.device)
 
     def _save(self) -> None:
         if self.processes.first and self.done:
-            self.state.meter.seconds = self.seconds + time.monotonic() - self.began
+            self._seconds()
             self.state.save(self.done)
             self.saved = time.monotonic()
 
     @torch.no_grad()
     def _draw(self) -> None:
         """Pictures of the average, eight in a row, or a column for each class."""
+        if not self.processes.first:
+            return
         columns, device = self.pictures.classes or 8, self.device
         model = self.state.averages["ema10"].model
         if self.pictures.classes:
@@ -223,25 +229,19 @@ class _Loop:
         return self.state.folder / f"samples/{self.done:08}.png"
 
     def _farewell(self) -> int:
-        finished = self.done == self.training.iterations
-        if finished and self.processes.first:
+        if self.done == self.training.iterations:
             self._draw()
-        signal_number = self.signals[0] if self.signals else 0
-        if finished:
             _say(self.processes, f"done: {self._where()}")
-        else:
-            why = f"stopped by {signal.Signals(signal_number).name}" if signal_number else "out of time"
-            _say(self.processes, f"{why}: {self._where()}")
-        return 0 if finished or not signal_number else 128 + signal_number
+            return 0
+        number = self.signals[0] if self.signals else 0
+        why = f"stopped by {signal.Signals(number).name}" if number else "out of time"
+        _say(self.processes, f"{why}: {self._where()}")
+        return 128 + number if number else 0
 
     def _where(self) -> str:
         total, folder = self.training.iterations, self.state.folder
         more = "" if self.done == total else "; the same command goes on from there"
         return f"{self.done} of {total} iterations are saved in {folder}{more}"
-
-    def _kept(self) -> str:
-        file = self.state.folder / "checkpoint.pt"
-        return f"the last checkpoint is kept in {file}" if file.exists() else "there is no checkpoint yet"
 
     def _bar(self, start: int) -> tqdm:
         return tqdm(
@@ -251,10 +251,10 @@ class _Loop:
 
 
 @contextmanager
-def _writer(folder: Path, start: int, pace: Pace) -> Iterator[Callable[[dict], None]]:
+def _writer(folder: Path, start: int, options: RunOptions) -> Iterator[Callable[[dict], None]]:
     """Writes a line to log.jsonl, and its numbers for TensorBoard where that is asked for."""
     log, board = Log(folder, start), None
-    if pace.tensorboard:
+    if options.tensorboard:
         from torch.utils.tensorboard import SummaryWriter
 
         board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)

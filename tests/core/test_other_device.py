@@ -1,6 +1,7 @@
 """Nothing is made on the wrong device: all runs on `meta`, a device that every build has and that mixes with no other.
 
-Tensors of `meta` have shapes and no numbers, so what asks for a number (a check of values, an adaptive step) is left out.
+Tensors of `meta` have shapes and no numbers, so what asks for a number (a check of values, an adaptive step) is left
+out.
 """
 
 import pytest

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 
 from minicm.lab import runner
 from minicm.lab.__main__ import main
-from minicm.lab.distributed import Processes, joined, lost_worker
+from minicm.lab.distributed import Processes, init_distributed, lost_worker
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "tiny_experiment.py"
@@ -63,7 +63,7 @@ def train(out, *options):
 
 
 def test_alone_nothing_is_shared():
-    with joined() as processes:
+    with init_distributed() as processes:
         assert processes == Processes(0, 1) and processes.first
         loss = object()
         assert processes.shared(loss, torch.nn.Linear(1, 1)) is loss
@@ -136,6 +136,6 @@ def test_a_lost_process_ends_the_run_and_the_work_is_kept(tmp_path, capsys):
 
 @pytest.mark.parametrize(("rank", "lines"), [(0, 1), (1, 0)])
 def test_a_refusal_is_said_once(rank, lines, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "joined", lambda: nullcontext(Processes(rank, 2)))
+    monkeypatch.setattr(runner, "init_distributed", lambda: nullcontext(Processes(rank, 2)))
     assert main(["train", str(TINY), "--out", str(tmp_path / "run"), "--batch_size", "3"]) == 2
     assert capsys.readouterr().err.count("2 equal parts, got 3") == lines

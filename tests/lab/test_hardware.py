@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from minicm.averages import PowerEMA
-from minicm.lab.hardware import Hardware, chosen_device, fast, placed
+from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device
 from minicm.losses import by_jvp
 from minicm.nets import MLP
 from minicm.precond import Preconditioned, TrigFlowScaling
@@ -35,13 +35,13 @@ def inputs():
 
 
 def test_on_a_cpu_nothing_changes_unless_asked_for(model):
-    assert fast(model, CPU) is model and chosen_device(CPU) == torch.device("cpu")
-    assert placed(model, CPU) is model
+    assert accelerated(model, CPU) is model and chosen_device(CPU) == torch.device("cpu")
+    assert to_device(model, CPU) is model
 
 
 def test_bf16_rounds_the_network_alone(model):
     """D = cos(t) x − σ_d sin(t) F: the rounding of F reaches D with the factor σ_d sin t and no other."""
-    view, (x, t) = fast(model, Hardware(device="cpu", bf16=True)), inputs()
+    view, (x, t) = accelerated(model, Hardware(device="cpu", bf16=True)), inputs()
     gap = view.raw(x, t) - model.raw(x, t)
     assert 1e-4 < gap.abs().max() < 0.1 * model.raw(x, t).abs().max()
     expected = -0.5 * t.sin()[:, None] * gap
@@ -50,7 +50,7 @@ def test_bf16_rounds_the_network_alone(model):
 
 
 def test_the_view_shares_parameters_modes_and_conditions(model):
-    view, (x, t) = fast(model, Hardware(device="cpu", bf16=True)), inputs()
+    view, (x, t) = accelerated(model, Hardware(device="cpu", bf16=True)), inputs()
     assert all(a is b for a, b in zip(view.parameters(), model.parameters(), strict=True))
     average = PowerEMA(model)
     with torch.no_grad():
@@ -64,7 +64,7 @@ def test_the_view_shares_parameters_modes_and_conditions(model):
 
 
 def test_bf16_keeps_the_tangent(model):
-    view, (x, t) = fast(model, Hardware(device="cpu", bf16=True)), inputs()
+    view, (x, t) = accelerated(model, Hardware(device="cpu", bf16=True)), inputs()
     (_, exact), (F, found) = (by_jvp(m, x, t, torch.ones_like(x), torch.ones_like(t)) for m in (model, view))
     assert found.dtype == F.dtype == torch.float32
     assert (found - exact).norm() < 0.05 * exact.norm()
@@ -79,9 +79,9 @@ def test_a_device_that_is_not_there(name):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 def test_on_a_gpu_the_compiled_view_is_the_model():
-    model, (x, t) = placed(Preconditioned(MLP(4, 32, 2), TrigFlowScaling(0.5)), Hardware()), inputs()
+    model, (x, t) = to_device(Preconditioned(MLP(4, 32, 2), TrigFlowScaling(0.5)), Hardware()), inputs()
     x, t = x.cuda(), t.cuda()
-    view = fast(model, Hardware(bf16=False))
+    view = accelerated(model, Hardware(bf16=False))
     assert torch.allclose(view(x, t), model(x, t), atol=1e-3)
     (_, exact), (_, found) = (by_jvp(m, x, t, torch.ones_like(x), torch.ones_like(t)) for m in (model, view))
     assert torch.allclose(found, exact, atol=1e-2)

@@ -18,7 +18,7 @@ from minicm.evaluation.cifar10 import cifar10_classifier, enlarged
 from minicm.evaluation.digits import DigitsClassifier
 from minicm.evaluation.frechet import Moments, features_of
 from minicm.lab.commands.drawing import loaded
-from minicm.lab.recipes import rivals as contenders
+from minicm.lab.recipes import rivals as recipes
 from minicm.lab.recipes.plane import PATH, new_model
 from minicm.sampling import consistency_sample
 
@@ -98,9 +98,9 @@ def check_unet(file, name):
 
 def check_successor(file, name):
     """A quarter of the samples that were measured when it was stored, one jump each."""
-    model = contenders.flow_map(new_model())
+    model = recipes.flow_map(new_model())
     recorded = load_weights(model, file)
-    x = contenders.by_jumps(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)), 1, torch.Generator())
+    x = recipes.by_jumps(model, PATH.prior((5000, 2), torch.Generator().manual_seed(0)), 1, torch.Generator())
     found = yardstick("eight_gaussians", 5000).measure(x)
     assert found.c2st == pytest.approx(float(recorded["c2st_1"]), abs=0.03)
     assert 0.4 < found.ed_over_floor / float(recorded["ed_over_floor_1"]) < 2.5

@@ -13,7 +13,7 @@ from ...checks import check_between, check_count, parsed_json
 from ...seeds import fold
 from ..command import Parser
 from ..experiment import Experiment, Pictures
-from ..hardware import Hardware, placed
+from ..hardware import Hardware, to_device
 from ..recipes.pictures import PATH, few_steps, solved
 from ..recorded import made_by, trained_model
 from ..run_folder import run_experiment
@@ -143,7 +143,7 @@ def loaded(source: str, device: str, experiment: str | None = None) -> Drawing:
         weights = path if path.suffix == ".safetensors" else folder / "ema10.safetensors"
     model = trained_model(made, config, weights)
     config = replace(config, device=device)
-    return Drawing(placed(model, config).eval(), made.pictures(config), config, source)
+    return Drawing(to_device(model, config).eval(), made.pictures(config), config, source)
 
 
 def _stored(path: Path, experiment: str | None) -> tuple[Experiment, Hardware]:

@@ -87,7 +87,7 @@ def cifar10_pictures(size: int, classes: int) -> Pictures:
     return Pictures((3, size, size), lambda x: ((x + 1) / 2).clamp(0, 1), classes)
 
 
-def started_from(model: Preconditioned, folder: str, experiment: str) -> Preconditioned:
+def with_weights_of(model: Preconditioned, folder: str, experiment: str) -> Preconditioned:
     """The model with the averaged weights of the run in `folder`.
 
     experiment: the name of the one that makes such runs.  Raises OSError or ValueError, one line, if there is none.
