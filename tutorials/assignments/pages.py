@@ -17,7 +17,7 @@ from nbformat import NotebookNode
 from .plan import Question, kind, name_of
 from .report import Questions, Row, plain
 
-__all__ = ["page", "write_pages"]
+__all__ = ["hint_of", "page", "write_pages"]
 
 Comments = Mapping[tuple[str, str, str], str]  # student, assignment, question -> what the student reads
 LONGEST = 20_000  # characters of a text that is set or coloured; longer ones are shown as they are
@@ -97,7 +97,7 @@ def _title(cell: NotebookNode) -> str | None:
 
 def _summary(notebook: NotebookNode, row: Row, asked: Sequence[Question], comments: Mapping[str, str]) -> str:
     """A line for each question: what it was, its points, what is wrong."""
-    hints = {name_of(cell): _hint(cell) for cell in notebook.cells if name_of(cell)}
+    hints = {name_of(cell): hint_of(cell) for cell in notebook.cells if name_of(cell)}
     lines = []
     for question in asked:
         points = row.points.get(question.name)
@@ -114,7 +114,7 @@ def _summary(notebook: NotebookNode, row: Row, asked: Sequence[Question], commen
     return f"<table><tr><th>question</th><th>points</th><th>hint</th></tr>{''.join(lines)}</table>"
 
 
-def _hint(cell: NotebookNode) -> str:
+def hint_of(cell: NotebookNode) -> str:
     """The last error of a cell, in words."""
     errors = [one for one in cell.get("outputs", []) if one.output_type == "error"]
     if not errors:
@@ -136,7 +136,7 @@ def _cell(cell: NotebookNode, row: Row, comments: Mapping[str, str]) -> str:
     worth = cell.metadata.nbgrader.points
     said = f"not marked yet, {worth:g} points" if points is None else f"{points:g} of {worth:g} points"
     look = "waits" if points is None else "good" if points == worth else "bad"
-    hint = _hint(cell) if kind(cell) == "test" and points != worth else ""
+    hint = hint_of(cell) if kind(cell) == "test" and points != worth else ""
     text = _source(cell) if kind(cell) == "manual" else ""
     comment = f'<div class="comment">{escape(comments[name])}</div>' if name in comments else ""
     part = Question(name, 0, kind(cell) != "test").part
