@@ -24,7 +24,7 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course stable lock site api doctor assignments grade marks clean distclean
+.PHONY: help demo test test-all quick lab course stable lock site api doctor assignments grade marks gradescope slides clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
@@ -36,9 +36,11 @@ help:
 	@echo "make site     build the course as web pages in out/site, from the stored outputs"
 	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
-	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=new_folder (VARIANT=... as released)"
+	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=folder (ROSTER=names.csv VARIANT=... as released)"
 	@echo "make marks    add the marks of to_mark.csv to the tables and feedback pages of grade: OUT=folder"
-	@echo "make test-all make test, all assignments through nbgrader, and the lessons with every weight nudged, twice"
+	@echo "make gradescope A=a1 an autograder for Gradescope, in out/gradescope_a1.zip"
+	@echo "make slides   a deck for each week, from the lessons, in out/slides"
+	@echo "make test-all make test, and the lessons with every weight nudged, twice"
 	@echo "make lock     write constraints.txt anew, from constraints.in"
 	@echo "make doctor   check this computer and say how to mend what is wrong"
 	@echo "make clean    remove out/ and caches;  make distclean  removes $(VENV) too"
@@ -55,7 +57,7 @@ quick: $(FULL)
 # The lessons that train, which must come out the same when every weight is nudged.
 TRAIN = $(wildcard tutorials/0[4789]_*.ipynb tutorials/1[0234]_*.ipynb)
 test-all: $(FULL)
-	MINICM_ALL_ASSIGNMENTS=1 $(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
+	$(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
 	$(PY) tests/stable.py $(TRAIN) --seeds 2 --only nudge --jobs $(JOBS)
 
 lab: $(FULL)
@@ -80,25 +82,28 @@ api: $(API)
 		--output-directory out/api --no-show-source --template-directory docs/api
 	@echo "the reference begins at out/api/minicm.html"
 
+# Names of files and folders reach the shell as variables: whatever is in them, it is no command.
+export IN OUT ROSTER NAMES VARIANT A
+TERM_OF = $(if $(VARIANT),--term "$$VARIANT")
 assignments: $(FULL)
-	@$(ONE_THREAD) $(PY) -m tutorials.assignments.release $(if $(VARIANT),--term "$(VARIANT)")
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.release $(TERM_OF)
 
 grade: $(FULL)
-	@if [ -z "$(IN)" ] || [ -z "$(OUT)" ]; then \
-		echo "minicm: expected make grade IN=folder_or_zip OUT=new_folder" >&2; exit 1; fi
-	@$(ONE_THREAD) $(PY) -m tutorials.assignments.grade "$(IN)" "$(OUT)" --jobs $(JOBS) $(if $(VARIANT),--term "$(VARIANT)")
+	@if [ -z "$$IN" ] || [ -z "$$OUT" ]; then \
+		echo "minicm: expected make grade IN=folder_or_zip OUT=folder" >&2; exit 1; fi
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.grade "$$IN" "$$OUT" --jobs $(JOBS) $(TERM_OF) \
+		$(if $(ROSTER),--roster "$$ROSTER") $(if $(NAMES),--names "$$NAMES") $(GRADE)
 
 marks: $(FULL)
-	@if [ -z "$(OUT)" ]; then echo "minicm: expected make marks OUT=folder, as made by make grade" >&2; exit 1; fi
-	@$(ONE_THREAD) $(PY) -m tutorials.assignments.marks "$(OUT)"
+	@if [ -z "$$OUT" ]; then echo "minicm: expected make marks OUT=folder, as made by make grade" >&2; exit 1; fi
+	@$(ONE_THREAD) $(PY) -m tutorials.assignments.marks "$$OUT"
 
-# The newest versions that fit together, for every Python and platform.  What follows it: make course, make test.
-lock: $(BASE)
-	@$(PY) -m venv --clear $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@{ echo "# Every version that decides what is printed, tested or graded, on each platform: written by make lock."; \
-		$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
-		-c constraints.in $(foreach extra,notebooks test classroom dev,--extra $(extra)) pyproject.toml \
-		| grep -Ev "^(nvidia|cuda|triton)"; } >constraints.tmp && mv constraints.tmp constraints.txt
+gradescope: $(FULL)
+	@if [ -z "$$A" ]; then echo "minicm: expected make gradescope A=a1" >&2; exit 1; fi
+	@$(PY) -m tutorials.assignments.gradescope "$$A" $(TERM_OF)
+
+slides: $(FULL)
+	@$(PY) tutorials/slides.py
 
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor

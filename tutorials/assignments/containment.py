@@ -76,13 +76,15 @@ class Worker:
     """A `nursery` and the submission that it runs; a new one is started when it is gone."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.nursery, self.child = folder, None, None
+        self.folder, self.nursery, self.child, self.over = folder, None, None, False
 
     def begin(self, folder: Path, limits: Limits, closed: Sequence[Path]) -> None:
         """Make a process for the submission in folder; it may not read below the closed folders.
 
         Raises EndedError, saying why, if Python cannot be started.
         """
+        if self.over:
+            raise EndedError("not graded: stopped")
         if self.nursery is None:
             self._start()
         variables = environment(folder) | {
@@ -146,6 +148,11 @@ class Worker:
         _kill(nursery.pid)
         nursery.wait()
         nursery.stdin.close()
+
+    def shut(self) -> None:
+        """End everything, and start nothing again."""
+        self.over = True
+        self.close()
 
     def _start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)

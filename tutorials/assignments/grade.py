@@ -88,37 +88,46 @@ def _pattern(names: str | None) -> re.Pattern | None:
 
 def _grade_all(bench: Bench, store: Store, found: list[Submission], jobs: int) -> None:
     """Grade what is new; rows are stored as they come."""
-    folders = _folders(found, store)
-    local, lock, workers = threading.local(), threading.Lock(), []
-
-    def one(submission: Submission) -> None:
-        if submission.assignment and submission.data and _graded(store, bench, submission):
-            return
-        if not hasattr(local, "worker"):
-            with lock:
-                local.worker = Worker(bench.work / f"python-{len(workers)}")
-                workers.append(local.worker)
-        try:
-            row = score_submission(bench, local.worker, submission, folders[submission.student], fingerprint(PYTHON))
-        except Exception as error:  # one submission must never stop the others
-            why = f"not graded: {type(error).__name__}: {error}"
-            row = Row(submission.student, submission.assignment or "", {}, why,
-                      False, folders[submission.student])  # fmt: skip
-        with lock:
-            store.add(row)
-            print(f"{row.student:20} {row.assignment:4} {row.words(store.questions)}", flush=True)
-
+    crew = _Crew(bench, store, _folders(found, store))
     pool = ThreadPoolExecutor(max(1, jobs))
     try:
-        for done in [pool.submit(one, submission) for submission in found]:
+        for done in [pool.submit(crew.grade, submission) for submission in found]:
             done.result()
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        with lock:  # no row is stored any more
-            for worker in workers:
-                worker.close()
-                shutil.rmtree(worker.folder, ignore_errors=True)
-    pool.shutdown()
+        with crew.lock:  # no row is stored any more
+            crew.stopped = True
+        for worker in crew.workers:
+            worker.shut()
+        pool.shutdown(cancel_futures=True)
+        for worker in crew.workers:
+            shutil.rmtree(worker.folder, ignore_errors=True)
+
+
+class _Crew:
+    """A worker for each thread, and what they share."""
+
+    def __init__(self, bench: Bench, store: Store, folders: dict[str, str]) -> None:
+        self.bench, self.store, self.folders = bench, store, folders
+        self.lock, self.local, self.stopped = threading.Lock(), threading.local(), False
+        self.workers: list[Worker] = []
+
+    def grade(self, one: Submission) -> None:
+        """Store the submission's row, unless it is there."""
+        if self.stopped or one.assignment and one.data and _graded(self.store, self.bench, one):
+            return
+        if not hasattr(self.local, "worker"):
+            with self.lock:
+                self.local.worker = Worker(self.bench.work / f"python-{len(self.workers)}")
+                self.workers.append(self.local.worker)
+        try:
+            row = score_submission(self.bench, self.local.worker, one, self.folders[one.student], fingerprint(PYTHON))
+        except Exception as error:  # one submission must never stop the others
+            why = f"not graded: {type(error).__name__}: {error}"
+            row = Row(one.student, one.assignment or "", {}, why, False, self.folders[one.student])
+        with self.lock:
+            if not self.stopped:
+                self.store.add(row)
+                print(f"{row.student:20} {row.assignment:4} {row.words(self.store.questions)}", flush=True)
 
 
 def _graded(store: Store, bench: Bench, submission: Submission) -> bool:

@@ -1,6 +1,6 @@
 """An autograder for Gradescope: python -m tutorials.assignments.gradescope a1 writes out/gradescope_a1.zip.
 
-There, `run_autograder` calls this module again: python -m tutorials.assignments.gradescope SUBMISSION RESULTS.  Students
+There, `run_autograder` calls this module again, with the folder of a submission and the file for results.  Students
 see their points and the hints of the visible tests; of hidden tests they see nothing until you publish the grades.
 """
 
@@ -32,8 +32,9 @@ cd /autograder/source
 RUN = """#!/usr/bin/env bash
 # Gradescope runs this for each submission.
 base=${AUTOGRADER:-/autograder}
+python=${PYTHON:-$base/python/bin/python}
 cd "$base/source" || exit 1
-exec "${PYTHON:-$base/python/bin/python}" -m tutorials.assignments.gradescope "$base/submission" "$base/results/results.json"
+exec "$python" -m tutorials.assignments.gradescope "$base/submission" "$base/results/results.json"
 """
 LIMITS = Limits(seconds=240)  # Gradescope's own is ten minutes, start included
 

@@ -23,6 +23,7 @@ from .rebuild import defines
 
 __all__ = ["Ran", "Session", "everything_allowed"]
 
+NOT_RUN = "NotRun"  # the name of the error that a page shows for a cell that was stopped or left out
 TRIES = 5  # how often a notebook is run; each time without one cell more
 TRIPWIRES = (
     "assert False, 'tripwire'",
@@ -94,7 +95,7 @@ class Session:
             if cell.cell_type != "code":
                 continue
             if place in left_out:
-                self.ran.outputs[place] = [_error("NotRun", left_out[place])]
+                self.ran.outputs[place] = [_error(NOT_RUN, left_out[place])]
             elif name_of(cell) in self.tests:
                 self._test(place, cell)
             elif self._ask(place, {"source": cell.source}).get("exit"):
@@ -142,7 +143,7 @@ class Session:
             if self.worker.child is None:
                 raise _SkippedError(place, why) from None
             self.ran.notes.append(why)
-            answer = {"ok": False, "outputs": [_error("KeyboardInterrupt", why)]}
+            answer = {"ok": False, "outputs": [_error(NOT_RUN, why)]}
         outputs = answer.get("outputs")
         answer["outputs"] = [one for one in outputs if isinstance(one, dict)] if isinstance(outputs, list) else []
         self.ran.outputs[place] = answer["outputs"]
