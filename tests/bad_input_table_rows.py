@@ -111,7 +111,6 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
         f"evaluation.distances.{name}": "takes what `directions` and `rows` have made and checked"
         for name in ("project", "sliced_w2", "mean_distance", "mean_distance_between")
     },
-    "nets.unet.edm_unet": "cifar10_unet in other sizes, slow to build",
     "evaluation.cifar10.cifar10_classifier": FILES,
     "evaluation.stored.stored_classifier": FILES,
     "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/lab/test_commands.py",
@@ -601,7 +600,6 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         ),
         "attention": Role(lambda: (0,), values("beyond", (5,), (-1,)) + values("type", 3)),
     },
-    **{f"nets.unet.{k}_unet": UNET for k in ("cifar10", "digits")},
     "nets.edm_weights.edm_features": {"width": COUNT.but(lambda: 8)},
     "nets.edm_weights.converted_from_edm": {
         "network": good(lambda: small_edm()),
