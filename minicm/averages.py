@@ -45,7 +45,9 @@ class Average(ABC):
 
 def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Parameters and buffers, each tensor once, in one walk over the modules."""
-    parameters, buffers, modules = {}, {}, {model: None}  # dicts keep the order and drop what is tied
+    parameters: dict[Tensor, None] = {}  # dicts keep the order and drop what is tied
+    buffers: dict[Tensor, None] = {}
+    modules: dict[nn.Module, None] = {model: None}
     rest = [model]
     while rest:  # model.modules() takes several times as long
         module = rest.pop()
@@ -68,7 +70,7 @@ class EMA(Average):
         if not (isinstance(decay, Real) and 0 <= decay < 1):
             raise ValueError(f"expected 0 <= decay < 1, the weight kept per update, got {decay!r}")
         super().__init__(model)
-        self.decay = decay
+        self.decay: float = float(decay)
 
     def decay_at(self, n: int) -> float:  # noqa: D102
         return min(self.decay, (1 + n) / (10 + n))
@@ -97,7 +99,7 @@ class PowerEMA(Average):
         if not (isinstance(sigma_rel, Real) and 0 < sigma_rel < 12**-0.5):
             raise ValueError(f"expected 0 < sigma_rel < {12**-0.5:.4f}, got {sigma_rel!r}")
         super().__init__(model)
-        self.gamma = _power_of(sigma_rel)
+        self.gamma: float = _power_of(float(sigma_rel))
 
     def decay_at(self, n: int) -> float:  # noqa: D102
         return (1 - 1 / n) ** (self.gamma + 1)

@@ -275,11 +275,11 @@ class TrigFlow(Path):
         check_positive("sigma_data", self.sigma_data)
 
     @property
-    def t_min(self) -> float:
+    def t_min(self) -> float:  # type: ignore[override]  # the others have it as a field
         return math.atan(self.nsr_min / self.sigma_data)
 
     @property
-    def t_max(self) -> float:
+    def t_max(self) -> float:  # type: ignore[override]
         return math.atan(self.nsr_max / self.sigma_data)
 
     def alpha(self, t: Tensor) -> Tensor:

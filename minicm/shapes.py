@@ -6,7 +6,7 @@ Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +78,10 @@ def check_path(name: str, held: object, path: Any) -> None:  # noqa: ANN401  a P
         raise ValueError(f"expected {name} on the path {path}, got one on {found}: {both}")
 
 
+@overload
+def of_path(name: str, denoise: Denoiser, path: Any) -> Denoiser: ...  # noqa: ANN401
+@overload
+def of_path(name: str, denoise: None, path: Any) -> None: ...  # noqa: ANN401
 def of_path(name: str, denoise: Denoiser | None, path: Any) -> Denoiser | None:  # noqa: ANN401
     """The same denoiser, whose answers have the shape of x (`answering`), after `check_path`.
 

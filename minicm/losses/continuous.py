@@ -6,6 +6,7 @@ probability-flow ODE, by regression of F on sg(F + g).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +43,12 @@ def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tens
     check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
     if not isinstance(model.scaling, TrigFlowScaling):
         raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
-    if not hasattr(model.network, "with_tangent"):
+    with_tangent: Any = getattr(model.network, "with_tangent", None)
+    if with_tangent is None:
         raise ValueError(f"expected a network with `with_tangent`, got {type(model.network).__name__}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
     u, du = like(c_in, x) * x, like(c_in, x) * dx
-    F, dF = model.network.with_tangent(u, c_noise.to(x.dtype), du, dt.to(x.dtype))
+    F, dF = with_tangent(u, c_noise.to(x.dtype), du, dt.to(x.dtype))
     check_batch("x", x, {"what the network returns": F})
     return F, dF
 
@@ -136,6 +138,8 @@ class AdaptiveWeight(nn.Module):
     Raises ValueError unless count >= 1 and high > 0.
     Source: Lu and Song 2024, sec. 4; Karras et al. 2024 (EDM2), with the opposite sign.
     """
+
+    frequencies: Tensor
 
     def __init__(self, count: int = 16, high: float = 8.0) -> None:
         super().__init__()

@@ -186,7 +186,7 @@ def convolution(inputs: int, outputs: int, size: int, *, gain: float = 1.0) -> n
     """A convolution that keeps the picture's size, with Glorot's uniform weights times `gain`, bias 0."""
     layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
     nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.get_parameter("bias"))
     return layer
 
 

@@ -1,6 +1,7 @@
 """A critic of samples: one number for each, larger for those that it takes for data."""
 
 import math
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,9 +22,10 @@ class Discriminator(nn.Module):
         check_positive("sigma_data", sigma_data)
         self.sigma_data = sigma_data
         sizes = [dim, *[width] * depth]
-        self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+        layers = [nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.hidden: Any = nn.ModuleList(layers)
         self.last = nn.Linear(width, 1)
-        for layer in self.hidden:
+        for layer in layers:
             nn.init.normal_(layer.weight, std=1.7 / math.sqrt(layer.in_features))
             nn.init.normal_(layer.bias, std=0.5)  # kinks of the hidden units spread over the data
         nn.init.zeros_(self.last.weight)

@@ -8,12 +8,13 @@ import math
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..checks import check_count
-from .blocks import Additive, Block, halved, upsampled
+from .blocks import Additive, halved, upsampled
 from .mlp import TimeFeatures
 from .unet import UNet
 
@@ -103,7 +104,7 @@ def edm_names(network: UNet, *, size: int = 32) -> dict[str, str]:
     return {name: _edm_name(name, layers) for name, _ in network.named_parameters()}
 
 
-def _block_names(blocks: Iterable[Block], size: int) -> Iterator[str]:
+def _block_names(blocks: Iterable[Any], size: int) -> Iterator[str]:
     """32x32_block0, ..., 16x16_down, 16x16_block0, ...: numbered anew after each change of size."""
     number = 0
     for block in blocks:

@@ -5,6 +5,7 @@ scale of the initial weights.
 """
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ class TimeFeatures(nn.Module):
     Raises ValueError unless count >= 1 and 0 < low <= high.
     Source: Lu and Song 2024 (sCM), sec. 4, on the time embedding.
     """
+
+    frequencies: Tensor
 
     def __init__(self, count: int = 8, low: float = 0.1, high: float = 3.2) -> None:
         super().__init__()
@@ -64,11 +67,12 @@ class MLP(nn.Module):
             check_count(name, value)
         check_count("labels", labels, 0)
         self.dim, self.labels = dim, labels
-        self.features = features if features is not None else TimeFeatures()
+        self.features: Any = features if features is not None else TimeFeatures()  # a flow map's knows two times
         sizes = [dim + labels + 2 * len(self.features.frequencies), *[width] * depth]
-        self.hidden = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True))
+        layers = [nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
+        self.hidden: Any = nn.ModuleList(layers)
         self.last = nn.Linear(width, dim)
-        for layer in self.hidden:
+        for layer in layers:
             _init_normal(layer, 1.7)
         _init_normal(self.last, 0.3)
 

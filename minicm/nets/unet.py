@@ -6,7 +6,7 @@ Down to ever smaller pictures and up again; each block on the way up is joined w
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -61,7 +61,7 @@ class UNet(nn.Module):
         super().__init__()
         _check(channels, width, multipliers, blocks, attention, labels, dropout)
         self.channels, self.labels, self.levels = channels, labels, len(multipliers)
-        self.features = features if features is not None else TimeFeatures(max(1, width // 2))
+        self.features: Any = features if features is not None else TimeFeatures(max(1, width // 2))
         self.guidance, count = guidance, 2 * len(self.features.frequencies)
         self.label_map = _without_bias(labels, count, 1.0) if labels else None
         self.scale_map = _without_bias(2 * len(guidance.frequencies), count, SMALL) if guidance is not None else None
@@ -107,7 +107,7 @@ class UNet(nn.Module):
         if label is not None:
             h = h + self._of_label(label, c)
         if scale is not None:
-            if self.scale_map is None or scale.shape != c.shape[:1]:
+            if self.guidance is None or self.scale_map is None or scale.shape != c.shape[:1]:
                 raise ValueError(_unfit("scale", scale, c, "guidance=TimeFeatures(...)", self.scale_map))
             h = h + exact(self.scale_map, self.guidance(scale.to(h.dtype)))
         return silu(exact(self.map1, silu(exact(self.map0, h))))

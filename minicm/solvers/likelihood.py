@@ -27,7 +27,7 @@ def exact_trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tenso
     Raises ValueError for another t, or another shape of what velocity returns.
     """
     check_per_sample("t", t, x)
-    v, pull = vjp(lambda y: velocity(y, t), x)
+    v, pull = vjp(lambda y: velocity(y, t), x)[:2]
     check_alike("what velocity returns", v, "x", x)
     divergence = x.new_zeros(len(x))
     for row in torch.eye(x[0].numel(), dtype=x.dtype, device=x.device):
@@ -49,7 +49,7 @@ def hutchinson_trace(probe: Tensor) -> Trace:
 
     def trace(velocity: Velocity, x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         check_batch("x", x, {"probe": probe}, {"t": t})
-        v, pull = vjp(lambda y: velocity(y, t), x)
+        v, pull = vjp(lambda y: velocity(y, t), x)[:2]
         check_alike("what velocity returns", v, "x", x)
         return v, per_sample(probe * pull(probe)[0])
 

@@ -6,6 +6,8 @@ The weights hold for any grid, even or not.  Each solver starts at the order tha
 in eval mode, without dropout.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,7 +17,7 @@ from ..paths import Path
 from ..shapes import Denoiser, Velocity, in_eval, of_path, time_grid
 from .steps import field
 
-Remembered = list[tuple[float, Tensor]]  # newest first: (node, value (B, *S))
+Remembered = list[tuple[Any, Tensor]]  # newest first: (node, value (B, *S))
 
 _MAX_ORDER = 6  # beyond it the stability interval is too small to be of use
 _POINTS, _WEIGHTS = np.polynomial.legendre.leggauss(24)
