@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -41,23 +41,23 @@ def parsed_json(text: str | bytes, source: object) -> Any:  # noqa: ANN401
         raise ValueError(f"expected JSON in {source}, got {one_line(error)}") from None
 
 
-def check_count(name: str, value: object, least: int = 1, most: float = math.inf) -> None:
+def check_count(name: str, value: object, least: float = 1, most: float = math.inf) -> None:
     """Raise ValueError unless value is a whole number from least to most."""
-    if not (isinstance(value, Integral) and least <= value <= most):
+    if not (isinstance(value, Integral) and least <= int(value) <= most):
         limits = f" >= {least}" if most == math.inf else f" from {least} to {most}"
         raise ValueError(f"expected {name}{limits if least > -math.inf else ''}, a whole number, got {value!r}")
 
 
 def check_between(name: str, value: object, low: float = -math.inf, high: float = math.inf) -> None:
     """Raise ValueError unless value is a finite real number with low <= value <= high."""
-    if not (isinstance(value, Real) and low <= value <= high and math.isfinite(value)):
+    if not (isinstance(value, Real) and low <= value <= high and math.isfinite(value)):  # type: ignore[operator]
         limits = f" from {low:g} to {high:g}" if high < math.inf else f" >= {low:g}" if low > -math.inf else ""
         raise ValueError(f"expected {name}{limits}, a finite number, got {value!r}")
 
 
 def check_positive(name: str, value: object) -> None:
     """Raise ValueError unless value is a real number with 0 < value < inf."""
-    if not (isinstance(value, Real) and 0 < value < math.inf):
+    if not (isinstance(value, Real) and 0 < value < math.inf):  # type: ignore[operator]
         raise ValueError(f"expected {name} > 0{' and finite' * (value == math.inf)}, got {value!r}")
 
 
@@ -81,8 +81,10 @@ def check_batch(
             wanted = f"floats {tuple(x.shape)} on {x.device}"
             raise ValueError(f"expected {other} of one shape with {name}, {wanted}, got {shown(a)}")
     for other, t in times.items() if times else ():
-        fits = isinstance(t, Tensor) and t.ndim == 1 and t.shape[0] == x.shape[0]
-        if not (fits and t.device == x.device and t.is_floating_point()):
+        if not (
+            isinstance(t, Tensor) and t.ndim == 1 and t.shape[0] == x.shape[0]
+            and t.device == x.device and t.is_floating_point()
+        ):  # fmt: skip
             wanted = f"shape ({x.shape[0]},), one time per sample of {name}, floats on {x.device}"
             raise ValueError(f"expected {other} of {wanted}, got {shown(t)}")
 
@@ -99,7 +101,7 @@ def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
 
 def check_event_shape(name: str, shape: object) -> None:
     """Raise ValueError unless shape is a tuple or list of whole numbers >= 0, as torch.Size is."""
-    fits = isinstance(shape, Sequence) and all(isinstance(n, Integral) and n >= 0 for n in shape)
+    fits = isinstance(shape, Sequence) and all(isinstance(n, Integral) and int(n) >= 0 for n in shape)
     if not fits:
         raise ValueError(f"expected {name} as a tuple of whole numbers >= 0, got {shape!r}")
 
@@ -148,6 +150,10 @@ def _foreign_dtype(name: str, function: object, x: object) -> ValueError | None:
     return ValueError(f"expected x of {own}, the dtype of the weights of {name}, got {came}: use x.to(torch.{own})")
 
 
+@overload
+def answering(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]: ...
+@overload
+def answering(name: str, function: None) -> None: ...
 def answering(
     name: str, function: Callable[[Tensor, Tensor], Tensor] | None
 ) -> Callable[[Tensor, Tensor], Tensor] | None:

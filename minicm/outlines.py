@@ -5,7 +5,7 @@ The outline of a leaf is the shape of a tensor of floats, such as (2, 3), or a w
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -34,7 +34,7 @@ def check_optimizer_fit(found: object, optimizer: torch.optim.Optimizer, what: s
     """
     groups, kept = (found.get(key) if isinstance(found, dict) else None for key in ("param_groups", "state"))
     numbered = isinstance(groups, list) and all(isinstance(_get(group, "params"), list) for group in groups)
-    if not (numbered and isinstance(kept, dict)):
+    if not (isinstance(groups, list) and numbered and isinstance(kept, dict)):
         raise ValueError(f"expected the state of an optimizer as {what}, got another {type(found).__name__}")
     known = optimizer.state_dict()["param_groups"]
     sizes, wanted = ([len(group["params"]) for group in each] for each in (groups, known))
@@ -45,10 +45,10 @@ def check_optimizer_fit(found: object, optimizer: torch.optim.Optimizer, what: s
     _check_kept(kept, optimizer, what)
 
 
-def listed(names: object) -> str:
+def listed(names: Iterable[object]) -> str:
     """The first three names, in order, and how many more there are."""
-    names = sorted(map(str, names))
-    return (", ".join(names[:3]) + f" and {len(names) - 3} more" * (len(names) > 3)) or "nothing"
+    told = sorted(map(str, names))
+    return (", ".join(told[:3]) + f" and {len(told) - 3} more" * (len(told) > 3)) or "nothing"
 
 
 def _outlines(state: object, name: str = "") -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from numbers import Real
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -116,10 +117,12 @@ def _groups(batches: Iterable[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
 
 def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: int, parts: int) -> Tensor:
     """The mean loss over the batch, divided by the number of parts, after its gradients are added to the others."""
-    x0, *conditions = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
+    parts_of_batch: Any = batch if isinstance(batch, (tuple, list)) and batch else (batch,)
+    x0, *conditions = parts_of_batch
     _check_batch(x0, conditions)
     if conditions:
-        model, loss = model.given(*conditions), conditioned(loss, *conditions)
+        bound: Any = model
+        model, loss = bound.given(*conditions), conditioned(loss, *conditions)
     generator = torch.Generator(x0.device).manual_seed(fold(seed, iteration, _NOISE))
     with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
         values = loss(model, x0, iteration, generator)
