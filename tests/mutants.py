@@ -116,7 +116,6 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("rivals/distillation", "end = f(state, times[-1]", "end = teacher(x, times[-1]", "distillation"),
     ("rivals/distillation", "return states[level, row], times[level], ends[row]", "return states[level, row], times[level], ends[level]", "distillation"),
     ("rivals/matching", "fake(x, t) - clean, clean", "clean - fake(x, t), clean", "matching"),
-    ("rivals/matching", "return gap / like(path.nsr(t).square(), gap)", "return gap / like(path.nsr(t), gap)", "matching"),
     ("rivals/matching", "scale = (g - real).abs()", "scale = gap.abs()", "matching"),
     ("rivals/matching", "(g - (g.detach() - grad)) ** 2) / 2", "(g - (g.detach() - grad)) ** 2)", "matching"),
     ("rivals/matching", "like(path.sigma(t), x0) * eps, path.mix(x0, eps, t)", "like(path.sigma(t), x0) * x0, path.mix(x0, eps, t)", "matching"),

@@ -6,7 +6,7 @@ probability-flow ODE, by regression of F on sg(F + g).
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -18,8 +18,13 @@ from ..seeds import forked_rng
 from ..shapes import Denoiser, forward_derivative, like, of_path, per_sample
 from ..times import Law
 
-Derivative = Callable[[Preconditioned, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-# (model, x, t, dx, dt) -> F with its gradient graph, and dF along (dx, dt) without one; dx: (B, *S), dt: (B,)
+
+class Derivative(Protocol):
+    """F with its gradient graph, and dF along (dx, dt) without one; x, dx, F, dF: (B, *S), t, dt: (B,)."""
+
+    def __call__(  # noqa: D102
+        self, model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor, /
+    ) -> tuple[Tensor, Tensor]: ...
 
 
 def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,13 @@ from torch import Tensor, nn
 from ..checks import check_count
 from ..shapes import Denoiser, Loss, conditioned
 
-CriticLoss = Callable[[nn.Module, Denoiser, Tensor, int, torch.Generator], Tensor]
-# (critic, model, x0, iteration, generator) -> (B,); the model's samples are made without gradient
+
+class CriticLoss(Protocol):
+    """The critic's loss, (B,), on data x0 (B, *S) and on the model's samples, which are made without gradient."""
+
+    def __call__(  # noqa: D102
+        self, critic: nn.Module, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator, /
+    ) -> Tensor: ...
 
 
 class Alternating:

@@ -15,8 +15,8 @@ On the diagonal s = t, X = x, and the first two moves are v − V: flow matching
     V(x, t, t) = v               (x − D)/t     −s(x, t, 0)                 v
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -31,8 +31,13 @@ from ..times import Law
 from .alternating import frozen
 from .jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
 
-Rule = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-# (model, x, t, s, v) -> V with its gradient graph, and its move without one, (B, *S); v: dx/dt at (x, t), (B, *S)
+
+class Rule(Protocol):
+    """V with its gradient graph, and its move without one; v: dx/dt at (x, t).  x, v, V, move: (B, *S), t, s: (B,)."""
+
+    def __call__(  # noqa: D102
+        self, model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor, /
+    ) -> tuple[Tensor, Tensor]: ...
 
 
 def eulerian(derivative: VelocityDerivative = velocity_by_jvp) -> Rule:

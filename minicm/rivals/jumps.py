@@ -6,6 +6,7 @@ of the ODE, X(x, t, t) = x whatever the network, and X(x, t, t_min) is a consist
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -104,8 +105,12 @@ class KnownMap(nn.Module):
         return (X - like(a, x) * x) / like(b, x)
 
 
-VelocityDerivative = Callable[[FlowMap, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-# (model, x, t, s, dx, dt, ds) -> V with its gradient graph, and dV along (dx, dt, ds) without one; both (B, *S)
+class VelocityDerivative(Protocol):
+    """V with its gradient graph, and dV along (dx, dt, ds) without one; x, dx, V, dV: (B, *S), all times (B,)."""
+
+    def __call__(  # noqa: D102
+        self, model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor, /
+    ) -> tuple[Tensor, Tensor]: ...
 
 
 def velocity_by_jvp(

@@ -6,6 +6,7 @@ on the generator's samples alongside, which `Alternating` does.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +18,11 @@ from ..shapes import Denoiser, like, of_path, per_sample
 from ..times import Law
 from .alternating import Alternating, CriticLoss
 
-Weighting = Callable[[Tensor, Tensor, Tensor, Tensor, Path], Tensor]
-# (D_fake − D_real, D_real, g, t, path) -> the gradient for g, (B, *S)
+
+class Weighting(Protocol):
+    """The gradient for g, from gap = D_fake − D_real and real = D_real; all (B, *S), t: (B,)."""
+
+    def __call__(self, gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path, /) -> Tensor: ...  # noqa: D102
 
 
 def unweighted(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path) -> Tensor:

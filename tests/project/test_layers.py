@@ -74,12 +74,17 @@ def wrong_imports(source, name, is_package=False):
     return wrong
 
 
+def is_overload(node):
+    """One of several signatures, for type checkers; the definition that follows has the docstring."""
+    return any(isinstance(mark, ast.Name) and mark.id == "overload" for mark in node.decorator_list)
+
+
 def public_definitions(tree):
     """(qualified name, node, class it is in) of public functions, classes and methods at any depth of classes."""
 
     def walk(body, prefix, owner):
         for node in body:
-            if isinstance(node, DEFINITIONS) and not node.name.startswith("_"):
+            if isinstance(node, DEFINITIONS) and not node.name.startswith("_") and not is_overload(node):
                 yield prefix + node.name, node, owner
                 if isinstance(node, ast.ClassDef):
                     yield from walk(node.body, f"{prefix}{node.name}.", node)
