@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import PATH, cifar10_data, cifar10_model, cifar10_pictures, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
@@ -20,22 +20,22 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    iterations: int = 12_000  # updates
-    batch_size: int = 512  # pictures an update
-    lr: float = 1e-3  # of Adam
-    rise: int = 500  # iterations in which the learning rate rises
-    flat: float = 0.67  # share of the run after which it falls to 0
-    dropout: float = 0.1  # share of activations
-    log_mean: float = -1.2  # of the noise-to-signal ratio
-    log_std: float = 1.2  # of the same
-    evaluations: int = 18  # for each picture of the run's folder
-    clip: float = 1.0  # largest gradient norm
-    size: int = 32  # pixels; 16: means of 2 x 2 pixels
-    width: int = 64  # channels
-    blocks: int = 2  # residual blocks of each level
-    classes: int = 10  # 10: the model is told the class; 0: it is not
-    double_norm: int = 1  # 1: `DoubleNorm`; 0: EDM's additive conditioning
-    seed: int = 0  # of weights, data and noise
+    iterations: int = setting(12_000, "updates")
+    batch_size: int = setting(512, "pictures an update")
+    lr: float = setting(1e-3, "of Adam")
+    rise: int = setting(500, "iterations in which the learning rate rises")
+    flat: float = setting(0.67, "share of the run after which it falls to 0")
+    dropout: float = setting(0.1, "share of activations")
+    log_mean: float = setting(-1.2, "of the noise-to-signal ratio")
+    log_std: float = setting(1.2, "of the same")
+    evaluations: int = setting(18, "for each picture of the run's folder")
+    clip: float = setting(1.0, "largest gradient norm")
+    size: int = setting(32, "pixels; 16: means of 2 x 2 pixels")
+    width: int = setting(64, "channels")
+    blocks: int = setting(2, "residual blocks of each level")
+    classes: int = setting(10, "10: the model is told the class; 0: it is not")
+    double_norm: int = setting(1, "1: `DoubleNorm`; 0: EDM's additive conditioning")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 PAPER = Config(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
     MIDDLE,
     PATH,
@@ -29,27 +29,27 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    start: str = "runs/cifar10_diffusion"  # the run whose averaged weights it starts from
-    iterations: int = 10_000  # updates
-    batch_size: int = 384  # pictures an update
-    lr: float = 2e-4  # of RAdam
-    rise: int = 0  # iterations in which the learning rate rises
-    flat: float = 0.5  # share of the run after which it falls to 0
-    beta2: float = 0.99  # of RAdam
-    dropout: float = 0.1  # share of activations, the same on both sides of the loss
-    log_mean: float = -1.1  # of the noise-to-signal ratio
-    log_std: float = 2.0  # of the same
-    stages: int = 8  # stages in which the pairs of times close up
-    q: float = 2.0  # by this factor from stage to stage
-    huber: float = 0.03  # c of the pseudo-Huber distance; 0: the l2 distance
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
-    clip: float = 10.0  # largest gradient norm
-    size: int = 32  # pixels; 16: means of 2 x 2 pixels
-    width: int = 64  # channels
-    blocks: int = 2  # residual blocks of each level
-    classes: int = 10  # 10: the model is told the class; 0: it is not
-    double_norm: int = 1  # 1: `DoubleNorm`; 0: EDM's additive conditioning
-    seed: int = 0  # of weights, data and noise
+    start: str = setting("runs/cifar10_diffusion", "the run whose averaged weights it starts from")
+    iterations: int = setting(10_000, "updates")
+    batch_size: int = setting(384, "pictures an update")
+    lr: float = setting(2e-4, "of RAdam")
+    rise: int = setting(0, "iterations in which the learning rate rises")
+    flat: float = setting(0.5, "share of the run after which it falls to 0")
+    beta2: float = setting(0.99, "of RAdam")
+    dropout: float = setting(0.1, "share of activations, the same on both sides of the loss")
+    log_mean: float = setting(-1.1, "of the noise-to-signal ratio")
+    log_std: float = setting(2.0, "of the same")
+    stages: int = setting(8, "stages in which the pairs of times close up")
+    q: float = setting(2.0, "by this factor from stage to stage")
+    huber: float = setting(0.03, "c of the pseudo-Huber distance; 0: the l2 distance")
+    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    clip: float = setting(10.0, "largest gradient norm")
+    size: int = setting(32, "pixels; 16: means of 2 x 2 pixels")
+    width: int = setting(64, "channels")
+    blocks: int = setting(2, "residual blocks of each level")
+    classes: int = setting(10, "10: the model is told the class; 0: it is not")
+    double_norm: int = setting(1, "1: `DoubleNorm`; 0: EDM's additive conditioning")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 PAPER = Config(

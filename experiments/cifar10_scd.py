@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device
+from minicm.lab.hardware import Hardware, accelerated, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
     MIDDLE,
     PATH,
@@ -29,24 +29,24 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    teacher: str = "runs/cifar10_diffusion"  # the run whose averaged weights teach, and start the student
-    iterations: int = 8_000  # updates
-    batch_size: int = 256  # pictures an update
-    lr: float = 2e-4  # of RAdam
-    rise: int = 0  # iterations in which the learning rate rises
-    flat: float = 0.5  # share of the run after which it falls to 0
-    log_mean: float = -1.0  # of the noise-to-signal ratio
-    log_std: float = 1.4  # of the same
-    tangent: float = 0.1  # c of the normalised tangent g/(|g| + c)
-    warmup: int = 800  # iterations in which the tangent's second part rises to its full size
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
-    clip: float = 10.0  # largest gradient norm
-    size: int = 32  # pixels; 16: means of 2 x 2 pixels
-    width: int = 64  # channels
-    blocks: int = 2  # residual blocks of each level
-    classes: int = 10  # 10: the model is told the class; 0: it is not
-    double_norm: int = 1  # 1: `DoubleNorm`; 0: EDM's additive conditioning
-    seed: int = 0  # of weights, data and noise
+    teacher: str = setting("runs/cifar10_diffusion", "the run whose averaged weights teach, and start the student")
+    iterations: int = setting(8_000, "updates")
+    batch_size: int = setting(256, "pictures an update")
+    lr: float = setting(2e-4, "of RAdam")
+    rise: int = setting(0, "iterations in which the learning rate rises")
+    flat: float = setting(0.5, "share of the run after which it falls to 0")
+    log_mean: float = setting(-1.0, "of the noise-to-signal ratio")
+    log_std: float = setting(1.4, "of the same")
+    tangent: float = setting(0.1, "c of the normalised tangent g/(|g| + c)")
+    warmup: int = setting(800, "iterations in which the tangent's second part rises to its full size")
+    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    clip: float = setting(10.0, "largest gradient norm")
+    size: int = setting(32, "pixels; 16: means of 2 x 2 pixels")
+    width: int = setting(64, "channels")
+    blocks: int = setting(2, "residual blocks of each level")
+    classes: int = setting(10, "10: the model is told the class; 0: it is not")
+    double_norm: int = setting(1, "1: `DoubleNorm`; 0: EDM's additive conditioning")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 PAPER = Config(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import DIGITS, PATH, dense_digits_model, digits_data, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
@@ -19,17 +19,17 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    width: int = 336  # units of a layer
-    depth: int = 4  # hidden layers
-    classes: int = 10  # labels that the model is told; 0: none
-    iterations: int = 4000  # updates
-    batch_size: int = 256  # pictures an update
-    lr: float = 2e-3  # of Adam; rises over the first fortieth, falls to 0 over the last three quarters
-    clip: float = 1.0  # largest gradient norm
-    log_mean: float = -1.2  # of the noise-to-signal ratio
-    log_std: float = 1.2  # of the same
-    evaluations: int = 40  # for each picture of the run's folder
-    seed: int = 0  # of weights, data and noise
+    width: int = setting(336, "units of a layer")
+    depth: int = setting(4, "hidden layers")
+    classes: int = setting(10, "labels that the model is told; 0: none")
+    iterations: int = setting(4000, "updates")
+    batch_size: int = setting(256, "pictures an update")
+    lr: float = setting(2e-3, "of Adam; rises over the first fortieth, falls to 0 over the last three quarters")
+    clip: float = setting(1.0, "largest gradient norm")
+    log_mean: float = setting(-1.2, "of the noise-to-signal ratio")
+    log_std: float = setting(1.2, "of the same")
+    evaluations: int = setting(40, "for each picture of the run's folder")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 def new_model(c: Config) -> Preconditioned:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
     DIGITS,
     MIDDLE,
@@ -38,21 +38,21 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    start: str = "runs/digits_dense_diffusion"  # the run whose averaged weights are tuned
-    width: int = 336  # units of a layer of that run's network
-    depth: int = 4  # hidden layers
-    classes: int = 10  # labels that the model is told; 0: none
-    iterations: int = 10_000  # updates
-    batch_size: int = 256  # pictures an update
-    lr: float = 1e-3  # of Adam; rises over the first fortieth, falls to 0 over the second half
-    clip: float = 10.0  # largest gradient norm
-    log_mean: float = -1.1  # of the noise-to-signal ratio
-    log_std: float = 2.0  # of the same
-    stages: int = 8  # stages in which the pairs of times close up
-    q: float = 2.0  # by this factor from stage to stage
-    huber: float = 0.03  # c of the pseudo-Huber distance
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
-    seed: int = 0  # of data and noise
+    start: str = setting("runs/digits_dense_diffusion", "the run whose averaged weights are tuned")
+    width: int = setting(336, "units of a layer of that run's network")
+    depth: int = setting(4, "hidden layers")
+    classes: int = setting(10, "labels that the model is told; 0: none")
+    iterations: int = setting(10_000, "updates")
+    batch_size: int = setting(256, "pictures an update")
+    lr: float = setting(1e-3, "of Adam; rises over the first fortieth, falls to 0 over the second half")
+    clip: float = setting(10.0, "largest gradient norm")
+    log_mean: float = setting(-1.1, "of the noise-to-signal ratio")
+    log_std: float = setting(2.0, "of the same")
+    stages: int = setting(8, "stages in which the pairs of times close up")
+    q: float = setting(2.0, "by this factor from stage to stage")
+    huber: float = setting(0.03, "c of the pseudo-Huber distance")
+    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    seed: int = setting(0, "of data and noise")
 
 
 def new_model(c: Config) -> Preconditioned:

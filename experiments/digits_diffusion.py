@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import DIGITS, PATH, digits_data, digits_model, learning_rate, solved
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
@@ -19,15 +19,15 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    iterations: int = 3000  # updates
-    batch_size: int = 64  # pictures an update
-    lr: float = 2e-3  # of Adam; rises over the first fortieth, falls to 0 over the last three quarters
-    clip: float = 1.0  # largest gradient norm
-    dropout: float = 0.1  # share of activations
-    log_mean: float = -1.2  # of the noise-to-signal ratio
-    log_std: float = 1.2  # of the same
-    evaluations: int = 18  # for each picture of the run's folder
-    seed: int = 0  # of weights, data and noise
+    iterations: int = setting(3000, "updates")
+    batch_size: int = setting(64, "pictures an update")
+    lr: float = setting(2e-3, "of Adam; rises over the first fortieth, falls to 0 over the last three quarters")
+    clip: float = setting(1.0, "largest gradient norm")
+    dropout: float = setting(0.1, "share of activations")
+    log_mean: float = setting(-1.2, "of the noise-to-signal ratio")
+    log_std: float = setting(1.2, "of the same")
+    evaluations: int = setting(18, "for each picture of the run's folder")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 def new_model(c: Config) -> Preconditioned:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, to_device
+from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import DIGITS, MIDDLE, PATH, digits_data, digits_model, few_steps, learning_rate
 from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
@@ -19,18 +19,18 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    iterations: int = 4000  # updates
-    batch_size: int = 64  # pictures an update
-    lr: float = 1e-3  # of Adam; rises over the first fortieth, falls to 0 over the second half
-    clip: float = 10.0  # largest gradient norm
-    dropout: float = 0.1  # share of activations, the same on both sides of the loss
-    log_mean: float = -1.1  # of the noise-to-signal ratio
-    log_std: float = 2.0  # of the same
-    stages: int = 8  # stages in which the pairs of times close up
-    q: float = 2.0  # by this factor from stage to stage
-    huber: float = 0.03  # c of the pseudo-Huber distance
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
-    seed: int = 0  # of weights, data and noise
+    iterations: int = setting(4000, "updates")
+    batch_size: int = setting(64, "pictures an update")
+    lr: float = setting(1e-3, "of Adam; rises over the first fortieth, falls to 0 over the second half")
+    clip: float = setting(10.0, "largest gradient norm")
+    dropout: float = setting(0.1, "share of activations, the same on both sides of the loss")
+    log_mean: float = setting(-1.1, "of the noise-to-signal ratio")
+    log_std: float = setting(2.0, "of the same")
+    stages: int = setting(8, "stages in which the pairs of times close up")
+    q: float = setting(2.0, "by this factor from stage to stage")
+    huber: float = setting(0.03, "c of the pseudo-Huber distance")
+    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    seed: int = setting(0, "of weights, data and noise")
 
 
 def new_model(c: Config) -> Preconditioned:

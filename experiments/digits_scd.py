@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device
+from minicm.lab.hardware import Hardware, accelerated, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
     DIGITS,
     MIDDLE,
@@ -28,17 +28,17 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    teacher: str = "runs/digits_diffusion"  # the run whose averaged weights teach, and start the student
-    iterations: int = 2000  # updates
-    batch_size: int = 64  # pictures an update
-    lr: float = 1e-3  # of Adam; rises over the first fortieth, falls to 0 over the last three quarters
-    clip: float = 10.0  # largest gradient norm
-    log_mean: float = -1.0  # of the noise-to-signal ratio
-    log_std: float = 1.4  # of the same
-    tangent: float = 0.1  # c of the normalised tangent g/(|g| + c)
-    warmup: float = 0.1  # share of the run in which the tangent's second part rises to its full size
-    middle: float = MIDDLE  # radians, the second level of two-step sampling
-    seed: int = 0  # of data and noise
+    teacher: str = setting("runs/digits_diffusion", "the run whose averaged weights teach, and start the student")
+    iterations: int = setting(2000, "updates")
+    batch_size: int = setting(64, "pictures an update")
+    lr: float = setting(1e-3, "of Adam; rises over the first fortieth, falls to 0 over the last three quarters")
+    clip: float = setting(10.0, "largest gradient norm")
+    log_mean: float = setting(-1.0, "of the noise-to-signal ratio")
+    log_std: float = setting(1.4, "of the same")
+    tangent: float = setting(0.1, "c of the normalised tangent g/(|g| + c)")
+    warmup: float = setting(0.1, "share of the run in which the tangent's second part rises to its full size")
+    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    seed: int = setting(0, "of data and noise")
 
 
 def new_model(c: Config) -> Preconditioned:

@@ -8,7 +8,7 @@ from torch import nn
 
 from minicm.data import batches
 from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, to_device
+from minicm.lab.hardware import Hardware, setting, to_device
 from minicm.lab.recipes.pictures import PATH, few_steps, learning_rate
 from minicm.losses import AdaptiveWeight, SCMLoss, ect
 from minicm.nets import MLP
@@ -20,11 +20,11 @@ SHAPE = (1, 2, 2)
 
 @dataclass(frozen=True)
 class Config(Hardware):
-    iterations: int = 20  # updates
-    batch_size: int = 4  # pictures an update
-    lr: float = 1e-2  # of Adam
-    scm: bool = False  # sCM with its weight in place of ECT
-    broken_at: int = -1  # the iteration whose data are NaN
+    iterations: int = setting(20, "updates")
+    batch_size: int = setting(4, "pictures an update")
+    lr: float = setting(1e-2, "of Adam")
+    scm: bool = setting(False, "sCM with its weight in place of ECT")
+    broken_at: int = setting(-1, "the iteration whose data are NaN")
 
 
 SCM = Config(scm=True)

@@ -8,13 +8,13 @@ The file holds `Config`, presets as further instances in capitals (`PAPER = Conf
 
 import argparse
 import importlib.util
-import inspect
 import math
 import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -167,11 +167,11 @@ def load_experiment(path: str | Path) -> Experiment:
 def add_fields(parser: argparse.ArgumentParser, values: object, title: str) -> None:
     """Add an option for every field of the dataclass instance `values`; what is not given stays out of the result.
 
-    The comment at the end of a field's line becomes its help.  Fields are int, float, bool or str, or one of these
+    The help of a field is that of its `setting`.  Fields are int, float, bool or str, or one of these
     or None.
     """
     group = parser.add_argument_group(title)
-    hints, comments = typing.get_type_hints(type(values)), _comments(type(values))
+    hints = typing.get_type_hints(type(values))
     for field in fields(values):
         now = getattr(values, field.name)
         group.add_argument(
@@ -179,7 +179,7 @@ def add_fields(parser: argparse.ArgumentParser, values: object, title: str) -> N
             type=_reader(hints[field.name]),
             default=argparse.SUPPRESS,
             metavar=_kind(hints[field.name])[0].__name__.upper(),
-            help=f"{comments.get(field.name, '')} ({_shown(now)})".replace("%", "%%"),
+            help=f"{field.metadata.get('help', '')} ({_shown(now)})".replace("%", "%%"),
         )
 
 
@@ -191,14 +191,6 @@ def overridden(values: Any, given: Mapping[str, Any]) -> Any:  # noqa: ANN401
 def names(values: object) -> str:
     """The names of the fields, separated by commas."""
     return ", ".join(field.name for field in fields(values))
-
-
-def _comments(kind: type) -> dict[str, str]:
-    """field -> the comment behind it, of the dataclass and those it extends."""
-    found: dict[str, str] = {}
-    for base in reversed(kind.__mro__[:-1]):
-        found.update(re.findall(r"^    (\w+): [^#\n]*#[ ]*(.*)$", inspect.getsource(base), re.MULTILINE))
-    return found
 
 
 def _kind(hint: Any) -> tuple[type, bool]:  # noqa: ANN401
@@ -224,14 +216,12 @@ def _reader(hint: Any) -> Callable[[str], Any]:  # noqa: ANN401
     def read(text: str) -> Any:  # noqa: ANN401
         if optional and text.lower() in ("none", "auto"):
             return None
-        try:
+        with suppress(ValueError, KeyError):
             value = _BOOLS[text.lower()] if kind is bool else kind(text)
-        except (ValueError, KeyError):
-            value = math.nan
-        if value != value:
-            expected = "yes or no" if kind is bool else kind.__name__
-            raise argparse.ArgumentTypeError(f"expected {expected}{' or none' * optional}, got {text!r}")
-        return value
+            if value == value:  # NaN is no number here
+                return value
+        expected = "yes or no" if kind is bool else kind.__name__
+        raise argparse.ArgumentTypeError(f"expected {expected}{' or none' * optional}, got {text!r}")
 
     return read
 

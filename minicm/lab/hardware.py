@@ -6,7 +6,8 @@ losses are float32 everywhere: only the inside of a network ever runs in bfloat1
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,16 +16,21 @@ from ..checks import check_count
 from ..precond import Preconditioned
 
 
+def setting(default: Any, meaning: str) -> Any:  # noqa: ANN401
+    """A field of a configuration, with what `--help` says of it."""
+    return field(default=default, metadata={"help": meaning})
+
+
 @dataclass(frozen=True)
 class Hardware:
     """The fields; the dataclass of an experiment extends it with its own.  Raises ValueError unless accumulate >= 1."""
 
-    device: str = "auto"  # cpu, cuda, cuda:1 or mps; auto: a GPU of CUDA if there is one, else the CPU
-    bf16: bool | None = None  # networks in bfloat16
-    tf32: bool = True  # the remaining float32 products of a GPU in TF32
-    channels_last: bool | None = None  # convolution weights in the layout that tensor cores read
-    compile: bool | None = None  # networks through torch.compile; a JVP through them stays eager
-    accumulate: int = 1  # parts that each process makes of its share of the batch, one after the other
+    device: str = setting("auto", "cpu, cuda, cuda:1 or mps; auto: a GPU of CUDA if there is one, else the CPU")
+    bf16: bool | None = setting(None, "networks in bfloat16")
+    tf32: bool = setting(True, "the remaining float32 products of a GPU in TF32")
+    channels_last: bool | None = setting(None, "convolution weights in the layout that tensor cores read")
+    compile: bool | None = setting(None, "networks through torch.compile; a JVP through them stays eager")
+    accumulate: int = setting(1, "parts that each process makes of its share of the batch, one after the other")
 
     def __post_init__(self) -> None:
         check_count("accumulate", self.accumulate)

@@ -23,7 +23,7 @@ from ..training import Batch, Record, fit, part_seed
 from .command import Parser
 from .distributed import Processes, init_distributed, lost_worker
 from .experiment import Experiment, Pictures, add_fields, load_experiment, names, overridden, underscored
-from .hardware import Hardware, accelerated
+from .hardware import Hardware, accelerated, setting
 from .run_folder import Log, check_same_run, grid, lock_folder, other_torch, save_picture, write_config
 from .run_state import RunState
 
@@ -37,12 +37,12 @@ class RunOptions:
     Raises ValueError unless log_every >= 1 and the others are >= 0.
     """
 
-    out: str = "runs/NAME"  # the run's folder, where NAME is that of the experiment, with _PRESET
-    minutes: float | None = None  # stop after so many; the same command goes on
-    checkpoint_minutes: float = 5.0  # between checkpoints
-    log_every: int = 100  # iterations between lines of the log
-    samples_every: int = 2000  # iterations between pictures; 0: only at the end
-    tensorboard: bool = False  # write for TensorBoard too, which must be installed
+    out: str = setting("runs/NAME", "the run's folder, where NAME is that of the experiment, with _PRESET")
+    minutes: float | None = setting(None, "stop after so many; the same command goes on")
+    checkpoint_minutes: float = setting(5.0, "between checkpoints")
+    log_every: int = setting(100, "iterations between lines of the log")
+    samples_every: int = setting(2000, "iterations between pictures; 0: only at the end")
+    tensorboard: bool = setting(False, "write for TensorBoard too, which must be installed")
 
     def __post_init__(self) -> None:
         check_count("log_every", self.log_every)
