@@ -21,6 +21,7 @@ from tutorials.assignments.course import leaks
 from tutorials.assignments.plan import kind, questions, read
 from tutorials.assignments.vary import draw, fair
 from tutorials.execute import refresh
+from tutorials.kernels import copies
 from tutorials.new import main, new_assignment, new_lesson
 
 ROOT = Path(__file__).parents[2]
@@ -129,7 +130,8 @@ def test_the_new_path_is_trigflow_in_another_time(names):
 @pytest.mark.slow
 def test_the_new_lesson_and_its_solution_keep_the_rules(tmp_path):
     made = run("A notebook", tmp_path)
-    refresh(made["solution"], timeout=60)
+    with copies():
+        refresh(made["solution"], timeout=60)
     for path, rules in ((made["lesson"], broken_lesson_rules), (made["solution"], broken_rules)):
         assert rules(nbformat.read(path, as_version=4), path.name, path.stat().st_size) == []
 
