@@ -10,6 +10,9 @@ it: its rule for a linear layer multiplies by the tangents of the weights too, w
 `sct, jvp` and `scd, jvp` differentiate by torch.func.jvp, which every network allows; `sct` and `scd` by the network's
 own `with_tangent`, which the U-Net of --net unet, on digits of 8 x 8, does not have.
 The rivals and successors are those of arena.py; pairs of a teacher are solved before, and cost nothing here.
+
+With --net mlp it also sets an update of diffusion by `fit`, with a moving average and clipping, beside a bare loop of
+the same network: float32, no checks, no average, no clipping, no look for NaN, the formula written out.
 """
 
 import statistics
@@ -17,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import torch
@@ -27,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import METHODS  # noqa: E402
 from benchmarks.report import count, counts, json_file, machine, print_table, write_json  # noqa: E402
+from minicm.averages import PowerEMA  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
 from minicm.lab.command import Parser, report  # noqa: E402
 from minicm.lab.recipes.pictures import digits_model  # noqa: E402
@@ -37,6 +42,7 @@ from minicm.precond import Preconditioned  # noqa: E402
 from minicm.shapes import Loss, Sampler  # noqa: E402
 from minicm.solvers import ddim_step  # noqa: E402
 from minicm.times import log_normal  # noqa: E402
+from minicm.training import Record, fit  # noqa: E402
 
 LAW = log_normal(-1.0, 1.4)
 PAIRED = {"direct": direct_run, "dmd": dmd_run}
@@ -146,16 +152,68 @@ def operations(step: Callable[[], None]) -> int:
     return counted.total
 
 
-def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, object]]:
-    steps = {name: stepper(net, make, batch) for name, make in methods(net).items()}
-    flops = {name: operations(step) for name, step in steps.items()}  # warms each one up as well
+def bare_loss(network: torch.nn.Module, x0: torch.Tensor, eps: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    """The mean of `velocity_loss` on TrigFlow, as one writes it without a package; σ_d = ½."""
+    z, cos, sin = 0.5 * eps, t.cos()[:, None], t.sin()[:, None]
+    return ((0.5 * network((cos * x0 + sin * z) / 0.5, t) - (cos * z - sin * x0)) ** 2).mean()
+
+
+def bare_stepper(batch: int) -> Callable[[], None]:
+    """An update of diffusion by a loop of a few lines."""
+    network, generator = new_model(0).network, torch.Generator().manual_seed(0)
+    optimizer, x0 = torch.optim.Adam(network.parameters(), 1e-3, fused=True), eight_gaussians(batch, generator)
+
+    def step() -> None:
+        t = ((torch.randn(batch, generator=generator) * 1.4 - 1).exp() / 0.5).atan()
+        eps = torch.empty_like(x0).normal_(generator=generator)
+        optimizer.zero_grad()
+        bare_loss(network, x0, eps, t).backward()
+        optimizer.step()
+
+    return step
+
+
+def fit_stepper(batch: int) -> Callable[[], Record]:
+    """The same update by `fit`, with a moving average and clipping."""
+    model = new_model(0)
+    optimizer, x0 = torch.optim.Adam(model.parameters(), 1e-3, fused=True), eight_gaussians(batch, torch.Generator())
+    records = fit(model, VelocityLoss(PATH, LAW), repeat(x0), optimizer, ema=PowerEMA(model), clip=10.0)
+    return lambda: next(records)
+
+
+def loops(batch: int, repeats: int, updates: int) -> list[dict[str, object]]:
+    """What the loop of the package costs beside a bare one: median milliseconds and median ratio."""
+    steps = {"bare loop": bare_stepper(batch), "fit, average, clipping": fit_stepper(batch)}
+    seconds = interleaved(steps, repeats, updates)
+    return [
+        {
+            "loop": name,
+            "batch": batch,
+            "ms": 1e3 * statistics.median(taken),
+            "cost_in_bare_updates": statistics.median(a / b for a, b in zip(taken, seconds["bare loop"], strict=True)),
+        }
+        for name, taken in seconds.items()
+    ]
+
+
+def interleaved(steps: dict[str, Callable], repeats: int, updates: int) -> dict[str, list[float]]:
+    """CPU seconds of an update in each repeat, after one that warms up; a disturbance hits all steps."""
     seconds: dict[str, list[float]] = {name: [] for name in steps}
+    for step in steps.values():
+        step()
     for _ in range(repeats):
-        for name, step in steps.items():  # interleaved: a disturbance hits all methods
+        for name, step in steps.items():
             start = time.process_time()
             for _ in range(updates):
                 step()
             seconds[name].append((time.process_time() - start) / updates)
+    return seconds
+
+
+def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, object]]:
+    steps = {name: stepper(net, make, batch) for name, make in methods(net).items()}
+    flops = {name: operations(step) for name, step in steps.items()}
+    seconds = interleaved(steps, repeats, updates)
     unit = seconds["diffusion"]
     return [
         {
@@ -181,10 +239,13 @@ def command(argv: list[str]) -> None:
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
     print(machine())
-    rows = []
+    rows, beside = [], []
     for batch in options.batch:
+        beside += loops(batch, options.repeats, options.updates) if options.net == "mlp" else []
         rows += measure(options.net, batch, options.repeats, options.updates)
     print_table(rows, ["method", "batch", "ms", "cost_in_diffusion_steps", "limit"])
+    if beside:
+        print_table(beside, ["loop", "batch", "ms", "cost_in_bare_updates"])
     write_json(options.json, rows)
 
 

@@ -45,18 +45,21 @@ class Average(ABC):
 
 def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
     """Parameters and buffers, each tensor once, in one walk over the modules."""
-    parameters: dict[Tensor, None] = {}  # dicts keep the order and drop what is tied
-    buffers: dict[Tensor, None] = {}
-    modules: dict[nn.Module, None] = {model: None}
-    rest = [model]
+    parameters: list[Tensor | None] = []
+    buffers: list[Tensor | None] = []
+    rest: list[nn.Module | None] = [model]
     while rest:  # model.modules() takes several times as long
         module = rest.pop()
-        parameters.update((p, None) for p in module._parameters.values() if p is not None)
-        buffers.update((b, None) for b in module._buffers.values() if b is not None)
-        new = [part for part in module._modules.values() if part is not None and part not in modules]
-        modules.update(dict.fromkeys(new))
-        rest += new
-    return list(parameters), list(buffers)
+        if module is not None:
+            parameters += module._parameters.values()
+            buffers += module._buffers.values()
+            rest += module._modules.values()
+    return _once(parameters), _once(buffers)
+
+
+def _once(tensors: list[Tensor | None]) -> list[Tensor]:
+    """In their order, without None and without what is tied."""
+    return [t for t in dict.fromkeys(tensors) if t is not None]
 
 
 class EMA(Average):

@@ -28,8 +28,8 @@ def like(t: Tensor, x: Tensor) -> Tensor:
     Raises ValueError for any other shape of t, since a (B, 1) or scalar t would broadcast silently along a wrong axis,
     for numbers that are not floats, and for two devices.
     """
-    both = isinstance(t, Tensor) and isinstance(x, Tensor) and t.is_floating_point() and x.is_floating_point()
-    if not (both and t.ndim == 1 and t.shape == x.shape[:1] and t.device == x.device):
+    fit = isinstance(t, Tensor) and isinstance(x, Tensor) and t.ndim == 1 <= x.ndim and t.shape[0] == x.shape[0]
+    if not (fit and t.device == x.device and t.is_floating_point() and x.is_floating_point()):
         check_per_sample("t", t, x)
     return t.to(x.dtype).reshape(-1, *[1] * (x.ndim - 1))
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import arena, steps
+from minicm.losses.denoising import velocity_loss
 
 
 @pytest.fixture(autouse=True)
@@ -38,6 +39,18 @@ def test_limits_are_those_on_paper_and_rows_are_written(tmp_path, monkeypatch):
     assert {"method", "net", "device", "cost_in_diffusion_steps", "limit"} <= set(rows[0])
     for row in rows:  # the first layer passes no gradient on, which paper forgets: its backward pass costs less than 2
         assert row["limit"] == pytest.approx(chosen[row["method"]], rel=0.03), row["method"]
+
+
+def test_the_bare_loop_writes_out_the_velocity_loss():
+    model, path = steps.new_model(0), steps.PATH
+    x0, eps, t = torch.randn(9, 2), torch.randn(9, 2), torch.rand(9) + 0.2
+    ours = velocity_loss(model, x0, eps, t.double(), path=path).mean()
+    torch.testing.assert_close(steps.bare_loss(model.network, x0, eps, t), ours, rtol=1e-5, atol=0)
+
+
+def test_the_package_and_the_bare_loop_are_measured_side_by_side():
+    bare, ours = steps.loops(16, repeats=2, updates=1)
+    assert bare["cost_in_bare_updates"] == 1 and ours["ms"] > 0
 
 
 def test_a_contender_of_several_stages_is_its_last():
