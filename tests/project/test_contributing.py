@@ -14,6 +14,7 @@ import test_steps
 import torch
 from notebook_rules import broken_lesson_rules, broken_rules
 
+import minicm as cm
 from benchmarks import arena
 from minicm.losses import denoising_loss
 from minicm.paths import TrigFlow
@@ -125,6 +126,14 @@ def test_the_new_path_passes_the_tests_of_paths(names, monkeypatch):
 def test_the_new_path_is_trigflow_in_another_time(names):
     (x0, eps), t = torch.randn(2, 5, 2), torch.linspace(0.1, 0.9, 5)
     torch.testing.assert_close(names["Arc"]().mix(x0, eps, t), TrigFlow(sigma_data=1.0).mix(x0, eps, t.asin()))
+
+
+def test_the_new_path_has_models_grids_and_losses_at_once(names):
+    path = names["Arc"]()
+    model, x = cm.model_on(path, cm.MLP()), torch.randn(6, 2)
+    assert cm.integrate(cm.probability_flow(model, path), path.prior((6, 2)), path.grid(5)).isfinite().all()
+    for record in cm.fit(model, cm.ect(path, 9), [x] * 2, torch.optim.Adam(model.parameters(), 1e-3)):
+        assert record.loss > 0
 
 
 @pytest.mark.slow
