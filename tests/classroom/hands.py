@@ -210,6 +210,7 @@ HANDS: dict[str, tuple] = {
     "answer as raw": (turned, NONE, "was turned into a raw cell"),
     "tampered": (tampered, NONE, "put back"),
     "history": (partial(own, HISTORY), NONE, "looks for the code of tests"),
+    "prints In": (partial(own, "print('\\n'.join(In))"), NONE, "looks for the code of tests (In)"),
     "reads the sources": (partial(own, SOURCES), NONE, ""),
     "writes outside": (partial(own, "import minicm\n" + textwrap.dedent(OUTSIDE)), NONE, ""),
     "exit": (partial(own, "exit()"), NONE, "calls exit"),

@@ -19,7 +19,7 @@ from .plan import kind, name_of
 __all__ = ["Rebuilt", "defines", "parse", "rebuild"]
 
 MAX_CELLS = 1000
-OWN = "own"  # what graded names begin with that are of the student's own cells
+PRYING = re.compile(r"\b(?:In(?=\s*[\[\])])|_ih|linecache|_getframe|history_manager)\b")
 
 
 @dataclass
@@ -133,12 +133,9 @@ def _plain(cell: NotebookNode) -> NotebookNode:
 
 def _curious(submitted: NotebookNode, known: dict) -> list[str]:
     """A note on cells that look for the tests; the history of the notebook does not have them."""
-    public = "\n".join(cell.source for cell in known.values())
-    words = {
-        word for cell in submitted.cells if cell.cell_type == "code"
-        for word in re.findall(r"\b(?:In(?=\s*[\[\])])|_ih|linecache|_getframe|history_manager)\b", cell.source)
-    }  # fmt: skip
-    found = sorted(word for word in words if word not in public)
+    public = {word for cell in known.values() for word in PRYING.findall(cell.source)}
+    code = [cell.source for cell in submitted.cells if cell.cell_type == "code"]
+    found = sorted({word for source in code for word in PRYING.findall(source)} - public)
     return [f"looks for the code of tests ({', '.join(found)}): look at it"] if found else []
 
 
