@@ -3,6 +3,7 @@
 import csv
 import errno
 import io
+import subprocess
 
 import nbformat
 import pytest
@@ -11,7 +12,7 @@ from hands import machine, place, solved
 from tutorials.assignments import grade as grading
 from tutorials.assignments import marks, score
 from tutorials.assignments.grade import grade
-from tutorials.assignments.plan import name_of
+from tutorials.assignments.plan import ROOT, name_of
 from tutorials.assignments.session import Ran
 
 
@@ -148,3 +149,12 @@ def test_names_become_folders_of_their_own(tmp_path):
     pages = [path.name for path in (tmp_path / "out" / "feedback").iterdir()]
     assert len({name.lower() for name in pages}) == len(names)
     assert all(len(name.encode()) < 100 and not name.startswith(".") for name in pages)
+
+
+def test_names_on_the_command_line_of_make_are_no_commands(tmp_path):
+    name = f"`touch {tmp_path / 'planted'}`"
+    for target in ("grade", "marks", "gradescope", "assignments"):
+        command = ["make", "-n", target, f"IN={name}", f"OUT={name}", f"A={name}", f"ROSTER={name}", f"VARIANT={name}"]
+        said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        assert "planted" not in said and "tutorials.assignments" in said
+    assert not list(tmp_path.iterdir())

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from .containment import EndedError, Limits, Worker
 from .plan import Question, as_released, hidden, kind, questions
 from .rebuild import parse, rebuild
 from .report import Row
-from .session import Ran, Session
+from .session import Ran, Session, remove
 from .submissions import Submission
 
 __all__ = ["Bench", "digest", "score_submission", "secrets"]
@@ -97,24 +96,12 @@ def score_submission(bench: Bench, worker: Worker, submission: Submission, folde
 
 def _run(bench: Bench, worker: Worker, notebook: NotebookNode, source: NotebookNode, place: Path) -> Ran:
     box = place / "box"
-    _remove(place)
-    box.mkdir(parents=True)
+    remove(place)
+    place.mkdir(parents=True)
     try:
         return Session(worker, notebook, source, box, bench.limits, bench.closed).run()
     finally:
-        _remove(box)
-
-
-def _remove(folder: Path) -> None:
-    """Remove a folder, also one whose owner took away the right to."""
-
-    def again(function, path, error) -> None:
-        os.chmod(os.path.dirname(path), 0o700)
-        os.chmod(path, 0o700)
-        function(path)
-
-    if folder.exists():
-        shutil.rmtree(folder, onerror=again)
+        remove(box)
 
 
 def secrets(source: NotebookNode, release: NotebookNode) -> set[str]:

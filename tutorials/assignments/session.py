@@ -10,6 +10,7 @@ import base64
 import contextlib
 import marshal
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from .containment import EndedError, Limits, OvertimeError, Worker
 from .plan import hidden, kind, name_of
 from .rebuild import defines
 
-__all__ = ["Ran", "Session", "everything_allowed"]
+__all__ = ["Ran", "Session", "everything_allowed", "remove"]
 
 NOT_RUN = "NotRun"  # the name of the error that a page shows for a cell that was stopped or left out
 TRIES = 5  # how often a notebook is run; each time without one cell more
@@ -70,6 +71,8 @@ class Session:
         left_out: dict[int, str] = {}
         for _ in range(TRIES):
             self.ran = Ran(dict.fromkeys(self.tests, False), notes=list(left_out.values()))
+            remove(self.folder)  # each run finds it empty
+            self.folder.mkdir()
             self.worker.begin(self.folder, self.limits, self.closed)
             try:
                 self._all(left_out)
@@ -189,3 +192,15 @@ def _megabytes(folder: Path) -> float:
             with contextlib.suppress(OSError):
                 total += os.lstat(os.path.join(root, name)).st_size
     return total / 2**20
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, also one whose owner took away the right to."""
+
+    def again(function, path, error) -> None:
+        os.chmod(os.path.dirname(path), 0o700)
+        os.chmod(path, 0o700)
+        function(path)
+
+    if folder.exists():
+        shutil.rmtree(folder, onerror=again)
