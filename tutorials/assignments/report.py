@@ -173,4 +173,4 @@ def _draw_totals(ax, name: str, rows: Sequence[Row], questions: Questions) -> No
     ax.set(xlabel=f"points of {most:g}", ylabel="students", title=f"{name}: totals")
     ax.yaxis.get_major_locator().set_params(integer=True)
     if len(marked) < len(asked):
-        ax.set_title(f"{name}: totals without what is not marked yet")
+        ax.set_title(f"{name}: totals of what is marked")
