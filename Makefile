@@ -105,6 +105,14 @@ gradescope: $(FULL)
 slides: $(FULL)
 	@$(PY) tutorials/slides.py
 
+# The newest versions that fit together, for every Python and platform.  What follows it: make course, make test.
+lock: $(BASE)
+	@$(PY) -m venv --clear $(VENV)-lock && $(VENV)-lock/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@{ echo "# Every version that decides what is printed, tested or graded, on each platform: written by make lock."; \
+		$(VENV)-lock/bin/uv pip compile --quiet --universal --python-version 3.10 --no-header --no-annotate \
+		-c constraints.in $(foreach extra,notebooks test classroom dev,--extra $(extra)) pyproject.toml \
+		| grep -Ev "^(nvidia|cuda|triton)"; } >constraints.tmp && mv constraints.tmp constraints.txt
+
 doctor: $(FULL)
 	@$(ONE_THREAD) $(PY) -m minicm doctor
 
