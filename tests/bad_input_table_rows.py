@@ -152,7 +152,11 @@ def public() -> dict[str, Callable]:
         module = importlib.import_module(info.name)
         for name, thing in vars(module).items():
             own = not name.startswith("_") and getattr(thing, "__module__", "") == info.name
-            if own and (inspect.isfunction(thing) or inspect.isclass(thing)):
+            if (
+                own
+                and (inspect.isfunction(thing) or inspect.isclass(thing))
+                and not getattr(thing, "_is_protocol", False)
+            ):
                 found[f"{info.name.removeprefix('minicm.')}.{thing.__qualname__}"] = thing
     return found
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
+from pathlib import Path
 from unittest import mock
 
 __all__ = ["copies", "end"]
@@ -94,7 +95,12 @@ def _serve(
     os.environ.update(environment)
     os.chdir(folder)
     asked = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
-    pythons = [place for place in sys.path if place.startswith((sys.prefix, sys.base_prefix))]
+    pythons = [
+        place
+        for place in sys.path
+        if place.startswith((sys.prefix, sys.base_prefix))
+        and not (Path(place).parent / "__init__.py").exists()  # what a package put there when it was loaded
+    ]
     sys.path[:] = dict.fromkeys([*asked, *pythons])
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (1, 2):
