@@ -19,7 +19,12 @@ OTHERS = {  # name -> environment; the nudges follow
     "as it is": {},
     "plain kernels": {"ATEN_CPU_CAPABILITY": "default"},
     "compatible MKL": {"MKL_CBWR": "COMPATIBLE"},
-    "two threads": {"MINICM_THREADS": "2", "OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "2"},
+    "two threads": {
+        "MINICM_THREADS": "2",
+        "OMP_NUM_THREADS": "2",
+        "MKL_NUM_THREADS": "2",
+        "OMP_WAIT_POLICY": "PASSIVE",
+    },
 }
 
 

@@ -37,7 +37,7 @@ def times():
 
 
 def raw(shape):
-    return cm.MLP(width=16, depth=2) if len(shape) == 2 else nets.digits_unet()
+    return cm.MLP(width=16, depth=2) if len(shape) == 2 else cm.UNet(1, width=8, multipliers=(1,), blocks=1)
 
 
 def denoiser(shape, path=PATH):

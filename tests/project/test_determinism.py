@@ -21,6 +21,7 @@ AVERAGE, SAMPLE = 1e-5, 1e-4  # data units: the tolerances of docs/reliability.m
 def numbers(threads, kernels):
     """{loss: {quantity: [numbers]}} of short trainings in a process of its own; "": the machine's own kernels."""
     chosen = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+    chosen |= {"OMP_WAIT_POLICY": "PASSIVE"}  # a thread that waits sleeps: on a busy machine it would spin for a minute
     chosen.pop("ATEN_CPU_CAPABILITY", None)
     command = [sys.executable, str(ROOT / "tests" / "stable_worker.py"), str(threads)]
     chosen |= {"ATEN_CPU_CAPABILITY": kernels} if kernels else {}
