@@ -99,7 +99,9 @@ def _serve(
         place
         for place in sys.path
         if place.startswith((sys.prefix, sys.base_prefix))
-        and not (Path(place).parent / "__init__.py").exists()  # what a package put there when it was loaded
+        and not (
+            Path(place).parent / "__init__.py"
+        ).exists()  # what a package put there when it was loaded
     ]
     sys.path[:] = dict.fromkeys([*asked, *pythons])
     nothing = os.open(os.devnull, os.O_RDWR)
