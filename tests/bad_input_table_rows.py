@@ -90,6 +90,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "plotting.demo.Panel": "holds points, which `demo_figure` checks",
     "plotting.demo.demo_figure": "the demo's own figure, made of the plots that are here",
     "plotting.demo.save_png": FILES,
+    "plotting.film.Film": "what `animate` makes, whose row is here",
     "sampling.editing.Operator": "holds two functions",
     "shapes.forward_derivative": "the inside of by_jvp and velocity_by_jvp, which check what they are given",
     **dict.fromkeys(["times.partner", "times.stage_of"], "formulas of ect_time and ect_stage, which check"),
@@ -347,6 +348,14 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             lambda: points(3, B, 2), values("shape", some(), points(3, B, 3)) + poisoned(lambda: points(3, B, 2))
         ),
         "width": POSITIVE,
+    },
+    "plotting.film.animate": {
+        "draw": Role(lambda: lambda frame, ax: ax.plot(frame), values("type", None)),
+        "frames": Role(lambda: [[0.0, 1.0]], values("shape", []) + values("type", None)),
+        "seconds": POSITIVE,
+        "hold": POSITIVE,
+        "size": good(lambda: (1.0, 1.0)),
+        "alt": good(lambda: "a line"),
     },
     "plotting.maps.end_map": {
         **PLOT,

@@ -13,6 +13,8 @@ from .demo import save_png as save_png
 from .fields import error_heat as error_heat
 from .fields import on_grid as on_grid
 from .fields import vector_field as vector_field
+from .film import Film as Film
+from .film import animate as animate
 from .maps import consistency_arrows as consistency_arrows
 from .maps import consistency_map as consistency_map
 from .maps import end_map as end_map

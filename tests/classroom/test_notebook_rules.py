@@ -31,7 +31,7 @@ def test_solution_keeps_the_rules_and_belongs_to_a_lesson(path):
 
 
 def test_lessons_are_numbered_without_repetition():
-    numbers = [path.name[:2] for path in LESSONS]
+    numbers = [path.name.partition("_")[0] for path in LESSONS]
     assert len(set(numbers)) == len(numbers)
 
 
@@ -44,6 +44,10 @@ FRONT = (
 
 def png():
     return v4.new_output("display_data", data={"image/png": "aGk=", "text/plain": "<Figure size 400x300 with 1 Axes>"})
+
+
+def film():
+    return v4.new_output("display_data", data={"image/gif": "aGk=", "text/plain": "a point that moves"})
 
 
 def good():
@@ -69,6 +73,14 @@ def good():
 
 def test_a_good_notebook_keeps_the_rules():
     assert broken_lesson_rules(good(), "03_solvers.ipynb", 1000) == []
+
+
+def test_a_lesson_may_stand_between_two_numbers():
+    between = good()
+    between.cells[0].source = FRONT.replace("# 03 ", "# 03b ")
+    normalise(between)
+    assert broken_lesson_rules(between, "03b_solvers.ipynb", 1000) == []
+    assert broken_lesson_rules(between, "03_solvers.ipynb", 1000) != []
 
 
 def source(cell, text):
@@ -114,6 +126,10 @@ BREACHES = {
     "silent setup": (shown(1), "does not print one line"),
     "no predict": (replaced(2, "Predict", "Think"), "no Predict"),
     "no exercise": (replaced(5, "Exercise", "Do"), "no Exercise"),
+    "no expectation of a film": (
+        lambda notebook: (shown(3, film())(notebook), source(4, "Look: a line")(notebook)),
+        "cell 4 draws a figure",
+    ),
     "no expectation": (replaced(4, "What you should see", "Look:"), "cell 4 draws a figure"),
     "order of the end": (replaced(8, "## Summary", "## Remarks"), "last headings"),
     "references": (replaced(8, "1. Euler", "Euler"), "not numbered"),

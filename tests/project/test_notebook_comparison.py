@@ -118,6 +118,8 @@ def notebook(*cells):
 
 PICTURE = v4.new_output("display_data", data={"image/png": "iVBORw0KGgo=", "text/plain": "<picture>"})
 DRAW = 'display({"image/png": "aaaa", "text/plain": "<picture>"}, raw=True)'
+FILM = v4.new_output("display_data", data={"image/gif": "R0lGODlh", "text/plain": "<picture>"})
+PLAY = 'display({"image/gif": "aaaa", "text/plain": "<picture>"}, raw=True)'
 NO_DRAW = 'display({"text/plain": "<picture>"}, raw=True)'
 UPDATE = "h = display(1, display_id='a')\nh.update(2)"
 CLEAR = "from IPython.display import clear_output\nclear_output()\nprint(1)"
@@ -129,6 +131,10 @@ RUNS = [  # (cell, whether it is green)
     (stored(DRAW, PICTURE), True),
     (stored(NO_DRAW, PICTURE), False),
     (stored(DRAW), False),
+    (stored(PLAY, FILM), True),
+    (stored(NO_DRAW, FILM), False),
+    (stored(DRAW, FILM), False),
+    (stored(PLAY), False),
     (stored(UPDATE, v4.new_output("display_data", data={"text/plain": "2"})), False),
     (stored(UPDATE, v4.new_output("display_data", data={"text/plain": "1"})), False),
     (stored(CLEAR, text("1\n")), False),
