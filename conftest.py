@@ -15,6 +15,7 @@ def pytest_configure():
     # A notebook's kernel is a process of its own: without this it would import an installed minicm, not this one.
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    os.environ["MINICM_STRICT"] = "1"  # a claim of a lesson that does not hold is an error, see minicm/course/claims.py
 
 
 @pytest.hookimpl(optionalhook=True)

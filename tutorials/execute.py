@@ -15,6 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 BUDGET = re.compile(r"(\d+(?:\.\d+)?) CPU[- ]seconds", re.IGNORECASE)
 SEEN = "What you should see"
 UNEXECUTED = "nbval-skip"  # the tag of optional cells: they stay without outputs
+FOLDED = "hide-output"  # the tag that folds an output on the site
 
 
 def stated_seconds(notebook) -> float | None:
@@ -50,8 +51,22 @@ def normalise(notebook) -> None:
             words = " ".join(first.replace("*", "").replace("$", "").split()).strip(" .:")
             cell.metadata["mystnb"] = {"image": {"alt": words[:300]}}
         cell.source = cell.source.strip("\n")
+        if cell.cell_type == "code":
+            fold(cell)
         for transient in ("execution", "collapsed", "scrolled", "ExecuteTime"):
             cell.metadata.pop(transient, None)
+
+
+def fold(cell) -> None:
+    """Stored verdicts are collapsed in JupyterLab and on the site, until the learner runs the cell; figures stay."""
+    seen = any("image/" in kind for output in cell.outputs for kind in output.get("data", {}))
+    tags = [tag for tag in cell.metadata.pop("tags", []) if tag != FOLDED]
+    cell.metadata.pop("jupyter", None)
+    if re.search(r"(?m)^\s*reveal\(", cell.source) and not seen:
+        cell.metadata["jupyter"] = {"outputs_hidden": True}
+        tags.append(FOLDED)
+    if tags:
+        cell.metadata["tags"] = tags
 
 
 def run(notebook, folder: Path, timeout: int) -> float:
@@ -119,7 +134,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--timeout", type=int, default=300, help="seconds for one cell (300)")
     options = parser.parse_args(argv)
     everything = sorted(FOLDER.glob("[0-9]*.ipynb")) + sorted(FOLDER.glob("solutions/[0-9]*.ipynb"))
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")  # the kernels inherit these
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", MINICM_STRICT="1")  # the kernels inherit these
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(FOLDER.parent), os.environ.get("PYTHONPATH")]))
     print(f"{'notebook':44} {'CPU s':>7} {'stated':>7}", flush=True)
     total, bad = 0.0, 0

@@ -29,7 +29,9 @@ def copies() -> Iterator[None]:
     if not sys.platform.startswith("linux"):
         yield
         return
-    with mock.patch("jupyter_client.provisioning.local_provisioner.launch_kernel", _Copy):
+    with mock.patch(
+        "jupyter_client.provisioning.local_provisioner.launch_kernel", _Copy
+    ):
         yield
 
 
@@ -44,7 +46,12 @@ class _Copy:
     stdin = stdout = stderr = None
 
     def __init__(
-        self, command: Sequence[str], *, env: dict[str, str], cwd: str, **options: object
+        self,
+        command: Sequence[str],
+        *,
+        env: dict[str, str],
+        cwd: str,
+        **options: object,
     ) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(LOADED)  # when the first copy is made
@@ -85,7 +92,10 @@ class _Copy:
 
 
 def _serve(
-    arguments: Sequence[str], environment: dict[str, str], folder: str, ready: Connection
+    arguments: Sequence[str],
+    environment: dict[str, str],
+    folder: str,
+    ready: Connection,
 ) -> None:
     """Be the kernel, in a process that is a copy."""
     os.setsid()
@@ -94,7 +104,9 @@ def _serve(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
-    asked = [place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place]
+    asked = [
+        place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place
+    ]
     pythons = [
         place
         for place in sys.path

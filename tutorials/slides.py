@@ -38,7 +38,9 @@ def deck(week: int, lessons: list[NotebookNode]) -> NotebookNode:
     titles = [lesson.cells[0].source.splitlines()[0].lstrip("# ") for lesson in lessons]
     slides = [_slide("# Week {}\n\n{}".format(week, "\n\n".join(titles)), "slide")]
     for lesson in lessons:
-        for cell, after in zip(lesson.cells, [*lesson.cells[1:], v4.new_markdown_cell("")]):
+        for cell, after in zip(
+            lesson.cells, [*lesson.cells[1:], v4.new_markdown_cell("")]
+        ):
             slides += (
                 _of_text(cell.source)
                 if cell.cell_type == "markdown"
@@ -57,7 +59,11 @@ def _of_text(text: str) -> list[NotebookNode]:
     """A section or exercise: heading, first paragraph, formulas; what is left becomes notes."""
     heading = re.match(r"(#{1,3} .+)\n+", text)
     if heading is None:
-        return [] if text.startswith("**What you should see**") else [_slide(text, "notes")]
+        return (
+            []
+            if text.startswith("**What you should see**")
+            else [_slide(text, "notes")]
+        )
     kind = "subslide" if heading[1].startswith("###") else "slide"
     body = text[heading.end() :]
     formulas = FORMULA.findall(body)
