@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 BUDGET = re.compile(r"(\d+(?:\.\d+)?) CPU[- ]seconds", re.IGNORECASE)
 SEEN = "What you should see"
 UNEXECUTED = "nbval-skip"  # the tag of optional cells: they stay without outputs
-FOLDED = "hide-output"  # the tag that folds an output on the site
+FOLDED = {"outputs_hidden": "hide-output", "source_hidden": "hide-input"}  # in JupyterLab: the tag for the site
 
 
 def stated_seconds(notebook) -> float | None:
@@ -46,10 +46,9 @@ def normalise(notebook) -> None:
     following = [*(cell.source for cell in notebook.cells[1:]), ""]
     for cell, name, text in zip(notebook.cells, cell_ids(notebook.cells), following):
         cell.id = name
-        if cell.cell_type == "code" and SEEN in text:  # what stands under a figure is also its alternative text
-            first = text.partition(SEEN)[2].strip().split("\n\n")[0]
-            words = " ".join(first.replace("*", "").replace("$", "").split()).strip(" .:")
-            cell.metadata["mystnb"] = {"image": {"alt": words[:300]}}
+        cell.metadata.pop("mystnb", None)
+        if cell.cell_type == "code" and text.startswith(f"**{SEEN}"):  # what stands under a figure is its alternative text
+            cell.metadata["mystnb"] = {"image": {"alt": plain(text.partition(SEEN)[2].strip().split("\n\n")[0])}}
         cell.source = cell.source.strip("\n")
         if cell.cell_type == "code":
             fold(cell)
@@ -57,14 +56,24 @@ def normalise(notebook) -> None:
             cell.metadata.pop(transient, None)
 
 
+def plain(text: str) -> str:
+    """A paragraph without its Markdown and TeX marks, whole."""
+    text = re.sub(r"\\(text|mathrm|mathbb|mathcal|operatorname)\b|[*$`{}\\]", "", text)
+    return " ".join(text.split()).strip(" .:")
+
+
 def fold(cell) -> None:
-    """Stored verdicts are collapsed in JupyterLab and on the site, until the learner runs the cell; figures stay."""
+    """Collapse stored verdicts, which a run of the cell opens, and long imports; figures stay open."""
     seen = any("image/" in kind for output in cell.outputs for kind in output.get("data", {}))
-    tags = [tag for tag in cell.metadata.pop("tags", []) if tag != FOLDED]
+    tags = [tag for tag in cell.metadata.pop("tags", []) if tag not in FOLDED.values()]
     cell.metadata.pop("jupyter", None)
-    if re.search(r"(?m)^\s*reveal\(", cell.source) and not seen:
-        cell.metadata["jupyter"] = {"outputs_hidden": True}
-        tags.append(FOLDED)
+    folded = {
+        "outputs_hidden": re.search(r"(?m)^\s*reveal\(", cell.source) and not seen,
+        "source_hidden": "set_num_threads(1)" in cell.source and cell.source.count("\n") > 12,
+    }
+    if any(folded.values()):
+        cell.metadata["jupyter"] = {kind: True for kind, holds in folded.items() if holds}
+        tags += [FOLDED[kind] for kind in cell.metadata["jupyter"]]
     if tags:
         cell.metadata["tags"] = tags
 

@@ -11,7 +11,7 @@ import pytest
 from minicm.course.predictions import ANSWERS, lessons, texts
 
 TUTORIALS = Path(__file__).parents[2] / "tutorials"
-LETTERS = re.compile(r"\([a-d]\)|(?i:\bverdict\b|\bthe answer is\b)")
+LETTERS = re.compile(r"(?<![\w)])\([a-d]\)|(?i:\bverdict\b|\bthe answer is\b)")
 NUMBERS = lessons()
 
 
