@@ -24,10 +24,11 @@ PYTHONS := "$(PYTHON)"
 endif
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-all quick lab course stable lock site api doctor assignments grade marks gradescope slides clean distclean
+.PHONY: help demo explore test test-all quick lab course stable lock site api doctor assignments grade marks gradescope slides clean distclean
 
 help:
 	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
+	@echo "make explore  write out/explore.html, a page on which a noise is dragged to where it ends"
 	@echo "make lab      open the course in JupyterLab"
 	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"
 	@echo "make quick    run the tests, without notebooks and slow ones"
@@ -47,6 +48,9 @@ help:
 
 demo: $(DEMO)
 	@$(ONE_THREAD) $(PY) -m minicm demo $(if $(DATA),--data "$(DATA)")
+
+explore: $(DEMO)
+	@$(ONE_THREAD) $(PY) -m minicm explore
 
 test: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
@@ -70,9 +74,10 @@ stable: $(FULL)
 	@$(PY) tests/stable.py $(NOTEBOOKS) --jobs $(JOBS) $(if $(TIMES),--times $(TIMES)) $(if $(SEEDS),--seeds $(SEEDS))
 
 # Jupyter Book has an environment of its own: it wants older versions of what JupyterLab needs.
-site: $(SITE)
+site: $(SITE) $(DEMO)
 	$(VENV)-site/bin/jupyter-book build tutorials --config "$(CURDIR)/docs/site/_config.yml" \
 		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
+	@$(ONE_THREAD) $(PY) -m minicm explore --out out/site/_build/html/explore.html
 
 # pdoc imports what it documents: it runs in $(VENV) and lies in a folder beside it, which only this command sees.
 SOURCES = $(filter-out %/__main__.py minicm/course/%,$(wildcard minicm/*.py minicm/*/*.py minicm/*/*/*.py))
