@@ -83,7 +83,9 @@ def _of_text(text: str) -> list[NotebookNode]:
 def _of_code(cell: NotebookNode, after: NotebookNode) -> list[NotebookNode]:
     """A figure, and the sentence that says what to see in it."""
     pictures = [
-        one for one in cell.outputs if {"image/png", "image/gif"} & set(one.get("data", {}))
+        one
+        for one in cell.outputs
+        if {"image/png", "image/gif"} & set(one.get("data", {}))
     ]
     if not pictures:
         return []

@@ -46,6 +46,12 @@ def _heun_numbers(step: Answer) -> str | None:
         "the step goes the wrong way in time: it is s − t, which is negative here": (
             X - h / 2 * (v + _field(X - h * v, S))
         ),
+        "those are two Euler steps of half the length: Heun's two slopes belong to one whole step": (
+            X + h / 2 * v + h / 2 * _field(X + h / 2 * v, (T + S) / 2)
+        ),
+        "every sample has its own step s − t: yours has that of the first": (
+            X + h[0] / 2 * (v + _field(X + h[0] * v, S))
+        ),
         "the mean of two slopes is half their sum": X + h * (v + _field(end, S)),
         "only the second slope is used: take the mean of both": X + h * _field(end, S),
         "the step starts from Euler's guess: start from x again": end + h / 2 * (v + _field(end, S)),
@@ -87,10 +93,12 @@ def check_order(student: object) -> None:
 
 
 def _order(order: Answer) -> str | None:
-    for coarse, fine, ratio in ((0.8, 0.1, 2.0), (0.09, 0.01, 3.0), (3.2e-3, 2.0e-4, 4.0)):
+    for coarse, fine, ratio in ((0.8, 0.1, 2.0), (0.09, 0.01, 3.0), (3.2e-3, 2.0e-4, 4.0), (0.8, 0.8 / 2**1.5, 2.0)):
         right = math.log(coarse / fine) / math.log(ratio)
         mistakes = {
             "the order of a method that converges is positive: which error is the larger one?": -right,
+            "that is rounded: a measured order need not be a whole number": float(round(right)),
+            "the base of the logarithm is the ratio, yours is 10": math.log10(coarse / fine),
             "the fraction is upside down: how many doublings make how much?": 1 / right,
             "that is right for ratio = 2 only: the base of the logarithm is the ratio": math.log2(coarse / fine),
             "that is the logarithm of the errors' ratio: measure it against the logarithm of `ratio`": (
@@ -136,7 +144,10 @@ def _wrong_shape(times: object, num_steps: int) -> str | None:
 def _wrong_values(times: Tensor) -> str | None:
     path = VE()
     if not times.isfinite().all() or (times <= 0).any():
-        return "the times must be finite and positive: is an end at 0, or the tangent of π/2 in it?"
+        return (
+            "the times must be finite and positive: is an end at 0, or an angle of π/2 and beyond? "
+            "The angle of σ is arctan(σ/σ_d): divide inside of it"
+        )
     if (times.diff() > 0).all():
         return "the times increase: sampling goes from noise to data"
     if (times.diff() >= 0).any():

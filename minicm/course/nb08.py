@@ -8,7 +8,7 @@ from torch import Tensor
 from ..paths import VE, Path, TrigFlow
 from ..shapes import like
 from ..times import ct_levels
-from .checking import Answer, compare, grade, two_results
+from .checking import Answer, compare, depends, grade, two_results
 from .nb08_losses import check_ect_partner as check_ect_partner
 from .nb08_losses import check_ict_loss as check_ict_loss
 from .nb08_losses import draw
@@ -76,6 +76,9 @@ def _wrong_states(path: Path, x0: Tensor, eps: Tensor, t: Tensor, other: Tensor)
         "t stands for σ: use path.sigma(t)": a * x0 + like(t, x0) * eps,
         "σ_d counts twice: path.sigma holds it already": a * x0 + 0.5 * s * eps,
         "σ_d is missing, or cos and sin are typed in: path.sigma knows what the path needs": a * x0 + 2 * s * eps,
+        "the other state was scaled by the ratio of the σ: that would shrink the data with the noise": (
+            s / like(path.sigma(other), x0) * beyond
+        ),
         "σ is squared: the formula has σ itself": a * x0 + s**2 * eps,
         "σ stands under a root: the formula has σ itself": a * x0 + s.sqrt() * eps,
         "the noise is at t − s: each state has the noise of its own time": (
@@ -130,6 +133,13 @@ def _levels(levels: Answer) -> str | None:
         "it grows in a straight line: N² is what grows evenly": [
             math.ceil(first + k / total * (last + 1 - first) - 1) + 1 for k in steps
         ],
+        "k // total is 0 until the end: divide with /": [math.ceil(root(k // total * total) - 1) + 1 for k in steps],
+        "first is squared under the root, both times": [
+            math.ceil(math.sqrt(k / total * ((last + 1) ** 2 - first) + first) - 1) + 1 for k in steps
+        ],
+        "the root goes over everything, not over k/K alone": [
+            math.ceil(math.sqrt(k / total) * (last + 1 - first) + first - 1) + 1 for k in steps
+        ],
         "the root is missing": [math.ceil(root(k) ** 2 - 1) + 1 for k in steps],
         "first² must be added after the product with k/K, so that N(0) = first": [
             math.ceil(math.sqrt(k / total * (last + 1) ** 2) - 1) + 1 for k in steps
@@ -147,7 +157,7 @@ def _levels(levels: Answer) -> str | None:
 def check_pseudo_huber(student: object) -> None:
     """Say how my_pseudo_huber(a, b, c) does: (B, *S), (B, *S), a number -> (B,)."""
     why = "One root for each sample: re-implementations that take it element by element train another loss."
-    grade("my_pseudo_huber", student, [_of_points, _of_images], why=why)
+    grade("my_pseudo_huber", student, [_of_points, _of_images, _carries_gradient], why=why)
 
 
 def _of_points(distance: Answer) -> str | None:
@@ -214,3 +224,11 @@ def _of_images(distance: Answer) -> str | None:
     got = distance(a.clone(), b.clone(), 0.3)
     hint = compare(got, ((a - b).square().flatten(1).sum(1) + 0.3**2).sqrt() - 0.3)
     return hint and f"right for points, but not for images, shape (3, 1, 4, 4): sum over all axes but the first; {hint}"
+
+
+def _carries_gradient(distance: Answer) -> str | None:
+    a, b = torch.randn((2, 3, 2), dtype=torch.float64)
+    got = distance(a.requires_grad_(True), b, 0.3)
+    if isinstance(got, Tensor) and depends(got, a):
+        return None
+    return "the numbers are right, but no gradient reaches a: a network could not learn from it, so stop nothing here"

@@ -76,6 +76,16 @@ def _loss_value(loss: Answer) -> str | None:
         "the weight is missing": d,
         "the weight is upside down: pairs that are close together get the larger one": (t - s) * d,
         "the weight is 1/t: it is the gap that counts, not the level": d / t,
+        "the weight is 1/s: it is the gap that counts, not the level": d / s,
+        "the weights are normalised over the batch: a pair's loss must not depend on its neighbours": (
+            d / (t - s) / (1 / (t - s)).mean()
+        ),
+        "the weights are normalised over the batch, to the sum 1: a pair's loss must not depend on its neighbours": (
+            d / (t - s) / (1 / (t - s)).sum()
+        ),
+        "the gap is taken in TrigFlow's angle: here it is t − s, in noise levels": (
+            d / (torch.atan(t / 0.5) - torch.atan(s / 0.5))
+        ),
         "the weight is squared": d / (t - s) ** 2,
         "the sign of the weight: t is the larger time": d / (s - t),
         "the distance is the squared one: pseudo-Huber was asked for": gaps.sum(1) / (t - s),

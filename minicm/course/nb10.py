@@ -7,7 +7,7 @@ from torch.func import jvp
 from ..nets import MLP
 from ..precond import Preconditioned, TrigFlowScaling
 from ..shapes import like, per_sample
-from .checking import Answer, compare, grade
+from .checking import FOR_POINTS, Answer, compare, grade, on_images
 
 STD = 0.5  # σ_d
 C = 0.1
@@ -38,6 +38,9 @@ def _rotates(step: Answer) -> str | None:
         "you turn by s: the step goes from t to s, by their difference": turned(s),
         "sigma_d is missing: F is the velocity in units of sigma_d": turned(t - s, 1.0),
         "this is an Euler step, along a straight line: the step follows the circle": x - like(t - s, x) * STD * F,
+        "cos(t - s) is not cos t - cos s: subtract the angles first": (
+            like(t.cos() - s.cos(), x) * x - like(t.sin() - s.sin(), x) * STD * F
+        ),
         "sine and cosine are swapped": like((t - s).sin(), x) * x - like((t - s).cos(), x) * STD * F,
     }
     return compare(step(F, x, t, s), turned(t - s), mistakes=mistakes)
@@ -45,7 +48,7 @@ def _rotates(step: Answer) -> str | None:
 
 def _stays(step: Answer) -> str | None:
     x, F, t = _points(3, 3, 4, 4)
-    if compare(step(F, x, t, t), x):
+    if compare(on_images(step, F, x, t, t), x):
         return "on images (B, 3, 4, 4), a step from t to t must change nothing: do t and s broadcast per sample?"
     return None
 
@@ -88,6 +91,14 @@ def _tangent(tangent: Answer) -> str | None:
             "the part with x is missing: cos t in front of x changes with t, too": first - STD * J,
             "the part with v is missing: x itself moves along the path": first - cos**2 * v - still - STD * J,
             "the first part needs cos t twice: once from f, once from g = cos t df/dt": first / cos - still - STD * J,
+            "cos t sin t belongs to both parts of the direction, that of x and that of t": (
+                first - still - STD * along(cos * sin * v, one)
+            ),
+            "raw divides by sigma_d itself: give it x": (
+                -(cos**2) * (STD * model.raw(x / STD, t) - v)
+                - still
+                - STD * jvp(model.raw, (x / STD, t), (cos * sin * v / STD, t.cos() * t.sin()))[1]
+            ),
             "cos t sin t is applied twice, in the direction and outside": first - still - STD * cos * sin * J,
             "the derivative of F lacks cos t sin t": first - still - STD * along(v, one),
             "only the diffusion part is there, as if r = 0": first,
@@ -122,12 +133,24 @@ def _normalised(rescale: Answer) -> str | None:
             "c is missing: a sample with g = 0 would give NaN, and a tiny g a full-sized pull": g / norm,
             "c stands outside of the division": g / norm + C,
             "you divide by the square of the norm": g / (norm**2 + C),
+            "the root of the sum of squares is another function: divide by the norm plus c": (
+                g / (norm**2 + C**2).sqrt()
+            ),
+            "small g keep their size, by a maximum: divide by the norm plus c": g / norm.clamp(min=C),
+            "the size is the sum of absolute values: the norm is the root of the sum of squares": (
+                g / (like(g.flatten(1).abs().sum(1), g) + C)
+            ),
+            "c is 0.1 here: 0.5 is the recipe's, for points": g / (norm + 0.5),
             "c is inside of the root": g / (norm**2 + C).sqrt(),
+            "right for points, but not for images: the norm runs over the channels only, and not over the pixels": (
+                g / (g.norm(dim=1, keepdim=True) + C)
+            ),
             "the norm runs over one axis only: on images it must run over all but the first": (
                 g / (g.norm(dim=-1, keepdim=True) + C)
             ),
         }
-        wrong = compare(rescale(g), g / (norm + C), mistakes=mistakes)
+        got = rescale(g) if event == (2,) else on_images(rescale, g)
+        wrong = compare(got, g / (norm + C), mistakes=mistakes)
         if wrong:
             return f"for g of shape {tuple(g.shape)}: {wrong}"
     return None
@@ -152,9 +175,11 @@ def _value(regression: Answer) -> str | None:
             "divide by d, the number of elements of a sample": square,
             "one number for each sample, please: this is a root": (square / g[0].numel()).sqrt(),
         }
-        wrong = compare(regression(F, g), square / g[0].numel(), mistakes=mistakes)
+        points = shape == (4, 2)
+        got = regression(F, g) if points else on_images(regression, F, g)
+        wrong = compare(got, square / g[0].numel(), mistakes=mistakes)
         if wrong:
-            return wrong
+            return wrong if points else f"{FOR_POINTS}, and take means over all axes but the first; {wrong}"
     return None
 
 
@@ -187,10 +212,12 @@ def _start(start: Answer) -> str | None:
             "the sign is wrong: the student would move away from its teacher": cos**2 * gap,
             "cos t stands there twice: once from f, once from g = cos t df/dt": -cos * gap,
             "the factor cos² t is missing": -gap,
+            "the factors sigma_d and cos² t are missing": -gap / STD,
             "sigma_d is missing: v = sigma_d F of the teacher": -(cos**2) * gap / STD,
             "the teacher's answer is v = sigma_d F, not F": -(cos**2) * (STD * F - F_teacher),
         }
-        wrong = compare(start(F, F_teacher, t), -(cos**2) * gap, mistakes=mistakes)
+        got = start(F, F_teacher, t) if event == (2,) else on_images(start, F, F_teacher, t)
+        wrong = compare(got, -(cos**2) * gap, mistakes=mistakes)
         if wrong:
-            return wrong
+            return wrong if event == (2,) else f"{FOR_POINTS}; {wrong}"
     return None

@@ -1,14 +1,16 @@
 """The course's table "quality against evaluations": each notebook adds rows, the later ones show them all.
 
 A row is {"notebook", "sampler", "evaluations", "ed_over_floor"}, kept in running_table.json in the notebooks' folder.
-With MINICM_REFRESH=1 in the environment `record` writes what was measured; otherwise it compares.  Only stored numbers
-are printed, so that a notebook shows the same text on every machine.
+With MINICM_REFRESH=1 in the environment `record` writes what was measured.  In the tests (`strict`) it compares, and
+only stored numbers are printed, so that a notebook shows the same text on every machine.  A learner sees both.
 """
 
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from .claims import strict
 
 Row = Mapping[str, object]
 
@@ -17,11 +19,13 @@ RELATIVE, ABSOLUTE = 0.25, 0.3  # what another machine, or another version of to
 
 
 def record(notebook: str, rows: Sequence[Row], *, file: Path = FILE) -> None:
-    """Store these rows as those of the notebook, or check that |measured − stored| <= 0.3 + 0.25 stored for each.
+    """Store these rows as those of the notebook, or print them beside the stored ones; where `strict`, compare.
+
+    Comparing checks that |measured − stored| <= 0.3 + 0.25 stored for each.
 
     notebook: its number, "05".  rows: with sampler, evaluations and ed_over_floor; other keys are left out.
     Without the file (a notebook that was opened alone) nothing is compared.
-    Raises ValueError if a row is not stored, or differs by more.
+    Raises ValueError where `strict` if a row is not stored, or differs by more.
     """
     measured = [
         {
@@ -36,7 +40,8 @@ def record(notebook: str, rows: Sequence[Row], *, file: Path = FILE) -> None:
         others = [row for row in _stored(file) if row["notebook"] != notebook]
         _write(sorted(others + measured, key=lambda row: str(row["notebook"])), file)
     elif file.exists():
-        _compare(measured, {_key(row): float(row["ed_over_floor"]) for row in _stored(file)})
+        stored = {_key(row): float(row["ed_over_floor"]) for row in _stored(file)}
+        (_compare if strict() else _beside)(measured, stored)
 
 
 def show(notebook: str, *, file: Path = FILE) -> None:
@@ -63,6 +68,16 @@ def _compare(measured: Sequence[Row], stored: Mapping[tuple[object, ...], float]
             raise ValueError(f"expected a stored row for {name}, found none: run `make course`, which stores it")
         if not abs(now - before) <= ABSOLUTE + RELATIVE * before:
             raise ValueError(f"expected about {before:g} floors of {name}, as stored, measured {now:g}")
+
+
+def _beside(measured: Sequence[Row], stored: Mapping[tuple[object, ...], float]) -> None:
+    """One line for each row: what was measured now, and what is stored."""
+    width = max(7, *(len(str(row["sampler"])) for row in measured))
+    print(f"{'sampler':{width}}  evaluations   yours  stored   (energy distance / floor)")
+    for row in measured:
+        before = _two_digits(stored[_key(row)]) if _key(row) in stored else "none"
+        print(f"{row['sampler']:{width}}  {row['evaluations']:11}  {_two_digits(row['ed_over_floor']):>6}  {before:>6}")
+    print()
 
 
 def _two_digits(value: float) -> str:

@@ -66,7 +66,18 @@ def heun_in_double(velocity, x, t, s):
     return x + h / 2 * (v + velocity(x + h * v, s))
 
 
+def two_half_euler_steps(velocity, x, t, s):
+    middle = (t + s) / 2
+    return euler_step(velocity, euler_step(velocity, x, t, middle), middle, s)
+
+
+def one_step_size(velocity, x, t, s):
+    return heun_with(lambda x, t, s: (s - t)[0], lambda x, v, t, s: (x + (s - t)[0] * v, s))(velocity, x, t, s)
+
+
 HEUN = [
+    (two_half_euler_steps, "two Euler steps of half the length"),
+    (one_step_size, "that of the first"),
     (lambda velocity, x, t, s: None, "not solved yet"),
     (heun_step, "PASS"),
     (euler_step, "that is Euler's step"),
@@ -83,7 +94,14 @@ HEUN = [
     (lambda velocity, x, t, s: velocity(x), "TypeError"),
 ]
 
+
+def order(coarse, fine, ratio):
+    return math.log(coarse / fine) / math.log(ratio)
+
+
 ORDER = [
+    (lambda coarse, fine, ratio: round(order(coarse, fine, ratio)), "that is rounded"),
+    (lambda coarse, fine, ratio: math.log10(coarse / fine), "yours is 10"),
     (lambda coarse, fine, ratio: None, "not solved yet"),
     (lambda coarse, fine, ratio: math.log(coarse / fine) / math.log(ratio), "PASS"),
     (lambda coarse, fine, ratio: math.log(fine / coarse) / math.log(ratio), "positive"),
@@ -100,7 +118,12 @@ def angles(n):
     return 0.5 * torch.tan(torch.linspace(math.atan(160), math.atan(0.004), n + 1, dtype=torch.float64))
 
 
+def beyond_a_right_angle(n):
+    return 0.5 * torch.tan(torch.linspace(math.atan(80) / 0.5, math.atan(0.002) / 0.5, n + 1, dtype=torch.float64))
+
+
 GRID = [
+    (beyond_a_right_angle, "divide inside of it"),
     (lambda n: None, "not solved yet"),
     (angles, "PASS"),
     (lambda n: angles(n - 1) if n > 1 else angles(1)[:1], "N + 1 ends"),

@@ -113,7 +113,34 @@ def root(k, K, a, b):
     return math.sqrt(k / K * ((b + 1) ** 2 - a**2) + a**2)
 
 
+def by_share(weight):
+    """iCT's loss with weight(t, s) in the place of 1/(t − s)."""
+    return lambda f, x0, eps, t, s, c: ict_loss(f, x0, eps, t, s, c) * (t - s) * weight(t, s)
+
+
 CASES = [
+    (
+        check_ct_pair,
+        then(lambda x, x0, eps, t, s, path: column(path.sigma(s) / path.sigma(t)) * x),
+        "by the ratio of the σ",
+    ),
+    (check_ct_levels, lambda k, K, a, b: math.ceil(root(k // K * K, K, a, b) - 1) + 1, "divide with /"),
+    (
+        check_ct_levels,
+        lambda k, K, a, b: math.ceil(math.sqrt(k / K * ((b + 1) ** 2 - a) + a) - 1) + 1,
+        "first is squared",
+    ),
+    (
+        check_ct_levels,
+        lambda k, K, a, b: math.ceil(math.sqrt(k / K) * (b + 1 - a) + a - 1) + 1,
+        "not over k/K alone",
+    ),
+    (check_pseudo_huber, lambda a, b, c: huber(a, b, c).detach(), "no gradient reaches a"),
+    (check_ict_loss, by_share(lambda t, s: 1 / s), "the weight is 1/s"),
+    (check_ict_loss, by_share(lambda t, s: (1 / (t - s)) / (1 / (t - s)).mean()), "on its neighbours"),
+    (check_ict_loss, by_share(lambda t, s: (1 / (t - s)) / (1 / (t - s)).sum()), "to the sum 1"),
+    (check_ict_loss, by_share(lambda t, s: 1 / (torch.atan(2 * t) - torch.atan(2 * s))), "in TrigFlow's angle"),
+    (check_ect_partner, lambda t, stage, q: t - ect_time(t, stage, q), "this is the gap"),
     (check_ct_pair, lambda *a: None, "not solved yet"),
     (check_ct_pair, pair, "PASS"),
     (check_ct_pair, lambda x0, eps, t, s, path: pair(x0, torch.randn_like(eps), t, s, path), "noise in it that is not"),

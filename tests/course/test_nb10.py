@@ -106,7 +106,37 @@ def start(F, F_teacher, t):
     return -like(t.cos() ** 2, F) * 0.5 * (F - F_teacher)
 
 
+def wrong_direction(raw, x, t, v):
+    first, still, _ = parts(raw, x, t, v)
+    with torch.no_grad():
+        return first - still - 0.5 * jvp(raw, (x, t), (like(t.cos() * t.sin(), x) * v, torch.ones_like(t)))[1]
+
+
+def points_only(F, g):
+    return ((F - (F + g).detach()) ** 2).mean(dim=1)
+
+
 CASES = [
+    (
+        check_rotation,
+        lambda F, x, t, s: like(t.cos() - s.cos(), x) * x - like(t.sin() - s.sin(), x) * 0.5 * F,
+        "angles first",
+    ),
+    (check_rotation, for_points_only, "right for points, but not for images"),
+    (check_tangent, wrong_direction, "belongs to both parts"),
+    (
+        check_tangent,
+        lambda raw, x, t, v: tangent(lambda x, t: raw(x / 0.5, t), x, t, v),
+        "raw divides by sigma_d itself",
+    ),
+    (check_normalised, lambda g: g / (norm(g) ** 2 + 0.01).sqrt(), "another function"),
+    (check_normalised, lambda g: g / norm(g).clamp(min=0.1), "by a maximum"),
+    (check_normalised, lambda g: g / (like(g.flatten(1).abs().sum(1), g) + 0.1), "sum of absolute values"),
+    (check_normalised, lambda g: g / (norm(g) + 0.5), "0.5 is the recipe's"),
+    (check_normalised, lambda g: g / (g.norm(dim=1, keepdim=True) + 0.1), "right for points, but not for images"),
+    (check_regression, points_only, "right for points, but not for images"),
+    (check_start, lambda F, G, t: -(t.cos() ** 2)[:, None] * 0.5 * (F - G), "right for points, but not for images"),
+    (check_start, lambda F, G, t: -(F - G), "the factors sigma_d and cos² t are missing"),
     (check_rotation, lambda F, x, t, s: None, "not solved yet"),
     (check_rotation, rotation, "PASS"),
     (check_rotation, turned(lambda t, s: s - t), "away from the data"),

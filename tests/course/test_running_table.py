@@ -18,6 +18,7 @@ def rows(first=3.7, second=1.163):
 def file(tmp_path, monkeypatch):
     """A table with the rows of notebooks 07 and 05, recorded in this order."""
     file = tmp_path / "running_table.json"
+    monkeypatch.setenv("MINICM_STRICT", "1")
     monkeypatch.setenv("MINICM_REFRESH", "1")
     record("07", [{"sampler": "CD", "evaluations": 1, "ed_over_floor": 1234.5}], file=file)
     record("05", rows(), file=file)
@@ -55,6 +56,21 @@ def test_a_row_that_differs_too_much_is_refused(file, value):
 def test_a_row_that_is_not_stored_is_refused(file):
     with pytest.raises(ValueError, match="stored row for Euler with 16 evaluations, found none"):
         record("08", rows(), file=file)
+
+
+def test_a_learner_sees_own_numbers_beside_the_stored_ones(file, monkeypatch, capsys):
+    monkeypatch.delenv("MINICM_STRICT")
+    before = file.read_bytes()
+    more = {"sampler": "Heun", "evaluations": 8, "ed_over_floor": 2.0}
+    record("05", [*rows(first=9.9), more], file=file)
+    assert capsys.readouterr().out.splitlines() == [
+        "sampler  evaluations   yours  stored   (energy distance / floor)",
+        "Euler             16     9.9     3.7",
+        "Euler             64     1.2     1.2",
+        "Heun               8       2    none",
+        "",
+    ]
+    assert file.read_bytes() == before
 
 
 def test_show_prints_stored_rows_up_to_the_notebook(file, capsys):
