@@ -2,6 +2,7 @@
 
 A lesson is tutorials/NN_topic.ipynb; NNb_topic.ipynb stands between NN and the next:
   first cell    `# NN Topic`, then **Goals** (2 to 4 list items), **Needs**, **Time** with `N CPU seconds`
+  Colab         a cell of code that installs the course there, and does nothing elsewhere
   first code    the setup: torch.manual_seed, torch.set_num_threads(1), prints one line
   figures       followed at once by a text cell that says **What you should see**
   in between    at least one **Predict** and one **Exercise** (not in 00), as a heading or in bold
@@ -28,6 +29,7 @@ FORBIDDEN = {  # in code -> why
     r"^class ": "defines a class: import it from minicm",
     r"^\s*[!%](?!%?time|matplotlib inline)": "uses a shell command or a magic",
 }
+COLAB = '"google.colab" in sys.modules'  # the cell before the setup, which does nothing elsewhere
 MACHINE = re.compile(r"(?<![\w.~/])/(home|root|work|Users|opt|mnt|tmp)/|[A-Z]:\\\\?Users")
 TOLD = {  # in printed text -> why
     r"\btensor\(": "prints a tensor: its digits and layout depend on the version; print rounded numbers or words",
@@ -156,7 +158,7 @@ def faults(source):
     if lines > MAX_LINES:
         yield f"has {lines} lines beside its imports, more than {MAX_LINES}"
     if "pip install" in source:  # allowed where Colab needs it, and never torch
-        if '"google.colab" in sys.modules' not in source or re.search(r"pip install.*\btorch\b", source):
+        if COLAB not in source or re.search(r"pip install.*\btorch\b", source):
             yield "installs packages outside of Colab, or torch"
     else:
         yield from (why for pattern, why in FORBIDDEN.items() if re.search(pattern, source, flags=re.MULTILINE))
@@ -222,7 +224,7 @@ def setup_cell(notebook, name):
     if not cells:
         yield "no code"
         return
-    k, cell = cells[0]
+    k, cell = cells[min(len(cells) - 1, int(COLAB in cells[0][1].source))]
     for call in ("manual_seed(", "set_num_threads(1)"):
         if call not in cell.source:
             yield f"the setup, cell {k}, does not call {call.rstrip('(')}"

@@ -26,7 +26,8 @@ def lesson(number):
 
 def calls(cell, name):
     """The calls of `predict` or `reveal` in a code cell."""
-    nodes = ast.walk(ast.parse(cell.source)) if cell.cell_type == "code" else []
+    python = cell.cell_type == "code" and "google.colab" not in cell.source  # magics are no Python
+    nodes = ast.walk(ast.parse(cell.source)) if python else []
     return [node for node in nodes if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name]
 
 
