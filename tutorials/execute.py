@@ -69,7 +69,8 @@ def fold(cell) -> None:
     cell.metadata.pop("jupyter", None)
     folded = {
         "outputs_hidden": re.search(r"(?m)^\s*reveal\(", cell.source) and not seen,
-        "source_hidden": "set_num_threads(1)" in cell.source and cell.source.count("\n") > 12,
+        "source_hidden": ("set_num_threads(1)" in cell.source and cell.source.count("\n") > 12)
+        or '"google.colab" in sys.modules' in cell.source,
     }
     if any(folded.values()):
         cell.metadata["jupyter"] = {kind: True for kind, holds in folded.items() if holds}

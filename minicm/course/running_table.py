@@ -10,6 +10,11 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from torch import Tensor
+
+from ..checks import check_count
+from ..data import eight_gaussians
+from ..evaluation import Yardstick
 from .claims import strict
 
 Row = Mapping[str, object]
@@ -58,6 +63,25 @@ def show(notebook: str, *, file: Path = FILE) -> None:
     print(f"lesson  {'sampler':{width}}  evaluations: energy distance / floor (1 = true data)")
     for (number, sampler), cells in lines.items():
         print(f"{number:6}  {sampler:{width}}  {'   '.join(cells)}")
+
+
+def challenge(samples: Tensor, evaluations: int, *, file: Path = FILE) -> None:
+    """Print where samples of the eight Gaussians stand among the stored samplers with as many evaluations or fewer.
+
+    samples: (5000, 2), made with `evaluations` calls of a network or denoiser each; best first, one line each.
+    Raises ValueError unless samples has this shape and evaluations is at least 1.
+    """
+    check_count("evaluations", evaluations)
+    if tuple(samples.shape) != (5000, 2):
+        raise ValueError(f"expected 5000 samples of shape (5000, 2), got {tuple(samples.shape)}")
+    mine = Yardstick(eight_gaussians, 5000).ed_over_floor(samples)
+    rows = [row for row in _stored(file) if row["evaluations"] <= evaluations]
+    places = [
+        (row["ed_over_floor"], f"{row['sampler']}, {row['evaluations']}  (lesson {row['notebook']})") for row in rows
+    ]
+    print("energy distance / floor (1 = true data), sampler, evaluations")
+    for value, name in sorted([*places, (mine, f"yours, {evaluations}  <-")]):
+        print(f"{_two_digits(value):>6}  {name}")
 
 
 def _compare(measured: Sequence[Row], stored: Mapping[tuple[object, ...], float]) -> None:

@@ -3,8 +3,10 @@
 import json
 
 import pytest
+import torch
 
-from minicm.course.running_table import record, show
+from minicm.course.running_table import challenge, record, show
+from minicm.data import eight_gaussians
 
 
 def rows(first=3.7, second=1.163):
@@ -71,6 +73,23 @@ def test_a_learner_sees_own_numbers_beside_the_stored_ones(file, monkeypatch, ca
         "",
     ]
     assert file.read_bytes() == before
+
+
+def test_a_challenge_puts_the_samples_among_the_stored_rows(file, capsys):
+    true = eight_gaussians(5000, torch.Generator().manual_seed(3))
+    challenge(true, 16, file=file)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2] == "   3.7  Euler, 16  (lesson 05)" and lines[3] == "  1200  CD, 1  (lesson 07)"
+    order = ["yours" in line for line in lines[1:]]
+    assert order == [True, False, False]  # true data, then Euler with 16 and CD with 1; Euler with 64 is not among them
+    challenge(5 + 0 * true, 1, file=file)  # all at one place, far away: last
+    assert ["yours" in line for line in capsys.readouterr().out.splitlines()[1:]] == [False, True]
+
+
+@pytest.mark.parametrize("shape, evaluations, words", [((100, 2), 1, "5000 samples"), ((5000, 2), 0, "evaluations")])
+def test_a_challenge_with_other_samples_is_refused(file, shape, evaluations, words):
+    with pytest.raises(ValueError, match=words):
+        challenge(torch.zeros(shape), evaluations, file=file)
 
 
 def test_show_prints_stored_rows_up_to_the_notebook(file, capsys):
