@@ -7,6 +7,7 @@ it has one, says where it belongs; losses and samplers refuse a model on another
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -186,6 +187,12 @@ class _Given(nn.Module):
 
     def forward(self, u: Tensor, c: Tensor) -> Tensor:
         return self.network(u, c, *self.conditions)
+
+    @property
+    def with_tangent(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """The network's own with the conditions bound; AttributeError where it offers none."""
+        own: Any = self.network.with_tangent
+        return lambda u, c, du, dc: own(u, c, du, dc, *self.conditions)
 
 
 class Recovered(nn.Module):

@@ -6,7 +6,7 @@ Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, overload
+from typing import Any, Protocol, overload
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,15 @@ Step = Callable[[Velocity, Tensor, Tensor, Tensor], Tensor]  # (velocity, x, t, 
 Distance = Callable[[Tensor, Tensor], Tensor]  # (a, b) -> (B,)
 Loss = Callable[[Denoiser, Tensor, int, torch.Generator], Tensor]  # (model, x0, iteration, generator) -> (B,)
 Sampler = Callable[[int, torch.Generator], Tensor]  # (n, generator) -> (n, *S), data units
+
+
+class TangentNetwork(Protocol):
+    """A network that differentiates itself forward, by hand: what `losses.exact_derivative` looks for."""
+
+    def with_tangent(
+        self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor, *conditions: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """F(u, c, *conditions) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S)."""
 
 
 def like(t: Tensor, x: Tensor) -> Tensor:

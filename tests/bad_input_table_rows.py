@@ -127,7 +127,9 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
 
 GROUPS = {  # whole modules that the fuzz leaves out, and why
     "checks.": "the checks themselves, through which every row goes",
-    "nets.blocks.": "parts of the U-Net, which checks its pictures, times and labels at its door",
+    **dict.fromkeys(
+        ["nets.blocks.", "nets.layers."], "parts of the U-Net, which checks its pictures, times and labels at its door"
+    ),
     "course.": "take any answer of a student, right or wrong: no input is bad (see below)",
     **dict.fromkeys(
         ["lab.recipes.plane.", "lab.recipes.rivals.", "lab.recipes.pictures."],
@@ -461,6 +463,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "rivals.jumps.to_data": {"jump": good(lambda: lambda x, t, s: x / 2)},
     "rivals.jumps.velocity_by_jvp": FLOW_MAP,
     "rivals.jumps.velocity_by_network": FLOW_MAP,
+    "rivals.jumps.exact_velocity_derivative": FLOW_MAP,
     "solvers.likelihood.bits_per_dim": {"log_prob": COLUMN.only("type"), "num_elements": COUNT},
     "solvers.likelihood.hutchinson_trace": {"probe": ALONE},
     "solvers.likelihood.exact_trace": {"x": SAMPLES.only("type", "dtype"), "velocity": good(lambda: half)},
@@ -484,6 +487,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "losses.continuous.AdaptiveWeight": {"high": POSITIVE},
     "losses.continuous.by_jvp": SCM,
     "losses.continuous.by_network": SCM,
+    "losses.continuous.exact_derivative": SCM,
     "losses.continuous.normalised": {"c": POSITIVE},
     "losses.continuous.unchanged": {"g": SAMPLES.only(), "t": TIMES.only()},
     "losses.distances.pseudo_huber": {"c": POSITIVE},

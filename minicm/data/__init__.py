@@ -1,4 +1,4 @@
-"""Data sets: points in the plane, digits of 8 x 8 pixels, CIFAR-10, and endless batches of any of them."""
+"""Data sets: points in the plane, digits of 8 x 8 and 28 x 28 pixels, CIFAR-10, and endless batches of any of them."""
 
 from .batches import batches as batches
 from .batches import of_labelled as of_labelled
@@ -17,6 +17,11 @@ from .digits import tint_index as tint_index
 from .digits import tinted as tinted
 from .digits import to_grey as to_grey
 from .digits import to_rgb as to_rgb
+from .mnist import fashion_test as fashion_test
+from .mnist import fashion_train as fashion_train
+from .mnist import mnist_small as mnist_small
+from .mnist import mnist_test as mnist_test
+from .mnist import mnist_train as mnist_train
 from .toys import TOYS as TOYS
 from .toys import checkerboard as checkerboard
 from .toys import dinosaur as dinosaur
@@ -30,3 +35,4 @@ from .toys import ring as ring
 from .toys import ring_oracle as ring_oracle
 from .toys import swiss_roll as swiss_roll
 from .toys import toy as toy
+from .units import Units as Units

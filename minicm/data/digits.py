@@ -31,7 +31,7 @@ TINTS = tuple(_tint(hue) for hue in _HUES)  # red, gold, green, blue, violet; rg
 
 @dataclass(frozen=True)
 class Halves:
-    """Pictures (N, C, 8, 8) in data units and their labels (N,): one half to train on, one to judge by."""
+    """Pictures (N, C, H, W) and their labels (N,): one part to train on, one to judge by.  Digits are in data units."""
 
     train: Tensor
     train_labels: Tensor

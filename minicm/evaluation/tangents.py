@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..checks import answering, check_floats, check_per_sample
-from ..losses.continuous import AdaptiveWeight, Derivative, by_jvp, scm_tangent
+from ..losses.continuous import AdaptiveWeight, Derivative, exact_derivative, scm_tangent
 from ..paths import TrigFlow
 from ..precond import Preconditioned
 from ..shapes import Denoiser
@@ -49,7 +49,7 @@ def scm_record(
     path: TrigFlow,
     teacher: Denoiser | None = None,
     weight: AdaptiveWeight | None = None,
-    derivative: Derivative = by_jvp,
+    derivative: Derivative = exact_derivative,
     exact: Denoiser | None = None,
     edges: Sequence[float] = EDGES,
 ) -> TangentRecord:

@@ -4,6 +4,8 @@ The file holds `Config`, presets as further instances in capitals (`PAPER = Conf
     new_model(config) -> Preconditioned     the untrained model, on the CPU, float32
     pictures(config) -> Pictures            what it draws
     build(config) -> Training               data, loss and optimiser, on the device
+and, if the data decide about the model,
+    completed(config) -> Config             the configuration with what they say, before training; its other fields stay
 """
 
 import argparse
@@ -122,6 +124,10 @@ class Experiment:
             if not _of_kind(value, *_kind(hints[name])):
                 raise ValueError(f"expected {name} of {self.path} as {hints[name]}, got {shown(value)}")
         return self.module.Config(**values)
+
+    def completed(self, config: Hardware) -> Hardware:
+        """The configuration with what its data say, if the file has a function for it; otherwise the same."""
+        return self.module.completed(config) if hasattr(self.module, "completed") else config
 
     def new_model(self, config: Hardware) -> Preconditioned:
         """The untrained model on the CPU."""

@@ -73,21 +73,37 @@ def accelerated(model: Preconditioned, config: Hardware) -> Preconditioned:
     bf16, compiled = _wanted(config.bf16, device), _wanted(config.compile, device)
     if not (bf16 or compiled):
         return model
-    call = torch.compile(model.network) if compiled else model.network
-    return Preconditioned(_Fast(model.network, call, bf16), model.scaling)
+    return Preconditioned(_Fast(model.network, torch.compile if compiled else _unchanged, bf16), model.scaling)
 
 
 class _Fast(nn.Module):
     """network(u, c, *conditions), in the number format of u outside and in bfloat16 inside."""
 
-    def __init__(self, network: nn.Module, call: Callable[..., Tensor], bf16: bool) -> None:
+    def __init__(self, network: nn.Module, faster: Callable[[Any], Any], bf16: bool) -> None:
         super().__init__()
         self.network, self.bf16 = network, bf16
-        self.__dict__["call"] = call  # not registered as a part: its parameters are the network's
+        self.__dict__["call"] = faster(network)  # not registered as a part: its parameters are the network's
+        self.tangent = faster(network.with_tangent) if hasattr(network, "with_tangent") else None
 
     def forward(self, u: Tensor, c: Tensor, *conditions: Tensor) -> Tensor:
         with torch.autocast(u.device.type, torch.bfloat16, enabled=self.bf16):
             return self.call(u, c, *conditions).to(u.dtype)
+
+    @property
+    def with_tangent(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        """The network's own in the same format; AttributeError where it offers none."""
+        if self.tangent is None:
+            raise AttributeError("with_tangent")
+        return self._differentiated
+
+    def _differentiated(self, u: Tensor, *others: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.autocast(u.device.type, torch.bfloat16, enabled=self.bf16):
+            F, dF = self.tangent(u, *others)
+        return F.to(u.dtype), dF.to(u.dtype)
+
+
+def _unchanged(network: Any) -> Any:  # noqa: ANN401
+    return network
 
 
 def _wanted(choice: bool | None, device: torch.device) -> bool:

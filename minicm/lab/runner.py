@@ -60,7 +60,7 @@ def main(argv: list[str]) -> int:
     with init_distributed() as processes:
         try:
             experiment, config, options = _options(underscored(argv))
-            return run(experiment, config, options, processes)
+            return run(experiment, experiment.completed(config), options, processes)
         except (ValueError, OSError, FloatingPointError):
             if processes.first:
                 raise

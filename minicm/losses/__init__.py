@@ -6,6 +6,7 @@ from .continuous import by_differences as by_differences
 from .continuous import by_jvp as by_jvp
 from .continuous import by_network as by_network
 from .continuous import clipped as clipped
+from .continuous import exact_derivative as exact_derivative
 from .continuous import normalised as normalised
 from .continuous import scm_loss as scm_loss
 from .continuous import scm_tangent as scm_tangent

@@ -15,7 +15,7 @@ from ..checks import check_batch, check_between, check_count, check_per_sample, 
 from ..paths import TrigFlow
 from ..precond import Preconditioned, TrigFlowScaling
 from ..seeds import forked_rng
-from ..shapes import Denoiser, forward_derivative, like, of_path, per_sample
+from ..shapes import Denoiser, TangentNetwork, forward_derivative, like, of_path, per_sample
 from ..times import Law
 
 
@@ -40,22 +40,31 @@ def by_jvp(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) 
 
 
 def by_network(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
-    """F and dF by the network's own `with_tangent` (`MLP` has one): one pass, faster than `by_jvp`.
+    """F and dF by the network's own `with_tangent` (`MLP` and `UNet` have one): one pass, faster than `by_jvp`.
 
     The scaling must be TrigFlow's, with c_in constant and c_noise = t.  Raises ValueError for another one, and for a
-    network without `with_tangent`, as a model with its label bound has.
+    network without `with_tangent`.
     """
     check_batch("x", x, {"dx": dx}, {"t": t, "dt": dt})
     if not isinstance(model.scaling, TrigFlowScaling):
         raise ValueError(f"expected a model with TrigFlowScaling, got {model.scaling}: use by_jvp")
-    with_tangent: Any = getattr(model.network, "with_tangent", None)
-    if with_tangent is None:
+    network: TangentNetwork | Any = model.network
+    if not hasattr(network, "with_tangent"):
         raise ValueError(f"expected a network with `with_tangent`, got {type(model.network).__name__}: use by_jvp")
     _, _, c_in, c_noise = model.scaling(t)
     u, du = like(c_in, x) * x, like(c_in, x) * dx
-    F, dF = with_tangent(u, c_noise.to(x.dtype), du, dt.to(x.dtype))
+    F, dF = network.with_tangent(u, c_noise.to(x.dtype), du, dt.to(x.dtype))
     check_batch("x", x, {"what the network returns": F})
     return F, dF
+
+
+def exact_derivative(model: Preconditioned, x: Tensor, t: Tensor, dx: Tensor, dt: Tensor) -> tuple[Tensor, Tensor]:
+    """F and dF `by_network` where the network offers `with_tangent`, `by_jvp` otherwise: equal but for rounding.
+
+    Raises ValueError for shapes that do not fit, and for a network with neither.
+    """
+    by_hand = hasattr(getattr(model, "network", None), "with_tangent") and isinstance(model.scaling, TrigFlowScaling)
+    return (by_network if by_hand else by_jvp)(model, x, t, dx, dt)
 
 
 def by_differences(h: float = 1e-3) -> Derivative:
@@ -84,7 +93,7 @@ def scm_tangent(
     *,
     path: TrigFlow,
     warmup: float = 1.0,
-    derivative: Derivative = by_jvp,
+    derivative: Derivative = exact_derivative,
 ) -> tuple[Tensor, Tensor]:
     """F, and g = −cos²t (σ_d F − v) − r (cos t sin t x + σ_d cos t sin t dF/dt), without gradient; both (B, *S).
 
@@ -171,7 +180,7 @@ def scm_loss(
     teacher: Denoiser | None = None,
     warmup: float = 1.0,
     rescale: Callable[[Tensor, Tensor], Tensor] = unchanged,
-    derivative: Derivative = by_jvp,
+    derivative: Derivative = exact_derivative,
     weight: AdaptiveWeight | None = None,
 ) -> Tensor:
     """e^w ‖F − sg(F + g)‖²/d − w, per sample; (B,).  Its value does not measure progress, its gradient does the work.
@@ -219,7 +228,7 @@ class SCMLoss:
     teacher: Denoiser | None = None
     warmup: Callable[[int], float] = _always
     rescale: Callable[[Tensor, Tensor], Tensor] = unchanged
-    derivative: Derivative = by_jvp
+    derivative: Derivative = exact_derivative
     weight: AdaptiveWeight | None = None
 
     def __call__(self, model: Preconditioned, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:

@@ -1,49 +1,31 @@
-"""The parts of a U-Net: residual blocks told the time, group normalisation and attention that forward mode can pass.
+"""The residual blocks of a U-Net: told the time, with attention, and each with its tangent beside its value.
 
 x ← √½ (skip(x) + h),   h = conv(silu(condition(conv(silu(norm(x))), embedding))).
 """
 
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.forward_ad import unpack_dual
-from torch.nn.functional import avg_pool2d, interpolate, silu
+from torch.nn.functional import silu
 
-SMALL = 1e-5  # scale of the weights that end a branch: the branch starts closed, but not dead
-
-
-class GroupNorm(nn.Module):
-    """(x − mean)/√(var + 1e-6) over each group of channels and all pixels, then an affine map per channel.
-
-    min(32, channels/4) groups, or the next smaller number that divides the channels.  Statistics are float32 at least,
-    the result has x's dtype.
-    Two ways to the same numbers: torch's kernel for ordinary passes; elementary operations, slower but safe for
-    channels_last, autocast and the compiler, where a tangent is carried along or a graph is being compiled.
-    """
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        most = min(32, max(1, channels // 4))
-        self.groups = next(g for g in range(most, 0, -1) if channels % g == 0)
-        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The normalised x; (B, C, H, W) -> (B, C, H, W)."""
-        if torch.compiler.is_compiling() or unpack_dual(x).tangent is not None:
-            return self.elementary(x)
-        with in_own_precision(x):  # on CUDA it would return float32, at twice the traffic
-            weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
-            return nn.functional.group_norm(x, self.groups, weight, bias, 1e-6)
-
-    def elementary(self, x: Tensor) -> Tensor:
-        """The same by means and products alone."""
-        h = x.to(_at_least_float32(x.dtype)).unflatten(1, (self.groups, -1))
-        h = h - h.mean((2, 3, 4), keepdim=True)
-        h = (h * (h.square().mean((2, 3, 4), keepdim=True) + 1e-6).rsqrt()).flatten(1, 2)
-        return (h * self.weight[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+from .layers import (
+    SMALL,
+    Dropout,
+    GroupNorm,
+    activated,
+    at_least_float32,
+    convolution,
+    convolved,
+    exact,
+    halfway,
+    linear,
+    mapped,
+    pixel_norm,
+    pixel_normed,
+    unchanged_size,
+)
 
 
 class Attention(nn.Module):
@@ -63,9 +45,25 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).flatten(2).unflatten(1, (-1, 3))  # (B, C, 3, N)
         q, k, v = qkv.unbind(2)
         logits = q.transpose(1, 2) @ (k / math.sqrt(x.shape[1]))  # (B, N, N)
-        share = logits.to(_at_least_float32(logits.dtype)).softmax(2).to(v.dtype)
+        share = logits.to(at_least_float32(logits.dtype)).softmax(2).to(v.dtype)
         looked_up = (v @ share.transpose(1, 2)).unflatten(2, x.shape[2:])
-        return (x + self.proj(looked_up)) * math.sqrt(0.5)
+        return halfway(x, self.proj(looked_up))
+
+    def with_tangent(self, x: Tensor, dx: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and tangent; that of the shares is share · (dl − Σ share dl), l the logits."""
+        qkv, dqkv = convolved(self.qkv, *self.norm.with_tangent(x, dx))
+        (q, k, v), (dq, dk, dv) = (z.flatten(2).unflatten(1, (-1, 3)).unbind(2) for z in (qkv, dqkv))
+        scale = math.sqrt(x.shape[1])
+        logits = q.transpose(1, 2) @ (k / scale)
+        share = logits.to(at_least_float32(logits.dtype)).softmax(2)
+        with torch.no_grad():
+            dlogits = (dq.transpose(1, 2) @ k + q.transpose(1, 2) @ dk).to(share.dtype) / scale
+            dshare = torch.ops.aten._softmax_backward_data(dlogits, share, 2, share.dtype).to(v.dtype)
+            share = share.to(v.dtype)
+            dlooked_up = dv @ share.transpose(1, 2) + v @ dshare.transpose(1, 2)
+        looked_up = v @ share.transpose(1, 2)
+        out, dout = convolved(self.proj, *(z.unflatten(2, x.shape[2:]) for z in (looked_up, dlooked_up)))
+        return halfway(x, out), halfway(dx, dout)
 
 
 class Additive(nn.Module):
@@ -78,6 +76,11 @@ class Additive(nn.Module):
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         """x (B, C, H, W), embedding (B, E) -> (B, C, H, W)."""
         return self.norm(x + exact(self.affine, embedding).to(x.dtype)[:, :, None, None])
+
+    def with_tangent(self, x: Tensor, dx: Tensor, embedding: Tensor, dembedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and tangent."""
+        a, da = (z.to(x.dtype)[:, :, None, None] for z in mapped(self.affine, embedding, dembedding))
+        return self.norm.with_tangent(x + a, dx + da)
 
 
 class DoubleNorm(nn.Module):
@@ -98,24 +101,16 @@ class DoubleNorm(nn.Module):
         s, b = pixel_norm(s).to(x.dtype), pixel_norm(b).to(x.dtype)
         return self.norm(x) * s[:, :, None, None] + b[:, :, None, None]
 
-
-class Dropout(nn.Module):
-    """x · m/(1 − p) in training, each entry of m 0 with probability p, else 1; x otherwise.
-
-    The mask depends on the generator and x's shape alone.  Torch's own depends on the layout in memory as well, in
-    which a pass that carries a tangent may differ: value and tangent would then belong to different masks.
-    """
-
-    def __init__(self, p: float) -> None:
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x with a share p of its entries dropped; any shape."""
-        if not self.training or self.p == 0:
-            return x
-        mask = torch.empty(x.shape, dtype=torch.bool, device=x.device).bernoulli_(1 - self.p)
-        return x * mask * (1 / (1 - self.p))
+    def with_tangent(self, x: Tensor, dx: Tensor, embedding: Tensor, dembedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and tangent, dn s + n ds + db with n = norm(x)."""
+        told, dtold = mapped(self.affine, embedding, dembedding)
+        halves = zip(told.chunk(2, dim=1), dtold.chunk(2, dim=1), strict=True)
+        (s, ds), (b, db) = (pixel_normed(v, dv) for v, dv in halves)
+        s, ds, b, db = (z.to(x.dtype)[:, :, None, None] for z in (s, ds, b, db))
+        n, dn = self.norm.with_tangent(x, dx)
+        with torch.no_grad():
+            d = torch.addcmul(dn * s + db, n, ds)
+        return n * s + b, d
 
 
 Conditioning = Callable[[int, int], nn.Module]  # (channels, size of the embedding) -> module (x, embedding) -> x
@@ -151,56 +146,16 @@ class Block(nn.Module):
         """x (B, C, H, W), embedding (B, E) -> (B, C', H', W')."""
         h = self.conv0(self.resample(silu(self.norm0(x))))
         h = self.conv1(self.dropout(silu(self.condition(h, embedding))))
-        return self.attention((self.skip(self.resample(x)) + h) * math.sqrt(0.5))
+        return self.attention(halfway(self.skip(self.resample(x)), h))
 
-
-def unchanged_size(x: Tensor) -> Tensor:
-    """x."""
-    return x
-
-
-def halved(x: Tensor) -> Tensor:
-    """Means of 2 x 2 pixels; (B, C, H, W) -> (B, C, H/2, W/2)."""
-    return avg_pool2d(x, 2)
-
-
-def upsampled(x: Tensor) -> Tensor:
-    """Each pixel four times; (B, C, H, W) -> (B, C, 2H, 2W)."""
-    return interpolate(x, scale_factor=2.0, mode="nearest")
-
-
-def pixel_norm(v: Tensor) -> Tensor:
-    """v/√(mean v² + 1e-8), the mean over channels: of mean square 1, whatever the scale of v; (B, C) -> (B, C)."""
-    return v * (v.square().mean(1, keepdim=True) + 1e-8).rsqrt()
-
-
-def linear(inputs: int, outputs: int) -> nn.Linear:
-    """A linear layer with Glorot's uniform weights, bias 0."""
-    layer = nn.Linear(inputs, outputs)
-    nn.init.xavier_uniform_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
-
-
-def convolution(inputs: int, outputs: int, size: int, *, gain: float = 1.0) -> nn.Conv2d:
-    """A convolution that keeps the picture's size, with Glorot's uniform weights times `gain`, bias 0."""
-    layer = nn.Conv2d(inputs, outputs, size, padding=size // 2)
-    nn.init.xavier_uniform_(layer.weight, gain)
-    nn.init.zeros_(layer.get_parameter("bias"))
-    return layer
-
-
-def in_own_precision(x: Tensor) -> AbstractContextManager:
-    """A context without autocast on the tensor's device; some devices have none to turn off."""
-    kind = x.device.type
-    return torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext()
-
-
-def exact(layer: nn.Linear, x: Tensor) -> Tensor:
-    """The layer's output in its own precision, under autocast too: what is told the time must not round it."""
-    with in_own_precision(x):
-        return layer(x.to(layer.weight.dtype))
-
-
-def _at_least_float32(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
+    def with_tangent(self, x: Tensor, dx: Tensor, embedding: Tensor, dembedding: Tensor) -> tuple[Tensor, Tensor]:
+        """Value and tangent."""
+        h, dh = activated(*self.norm0.with_tangent(x, dx))
+        h, dh = convolved(self.conv0, self.resample(h), self.resample(dh))
+        h, dh = activated(*self.condition.with_tangent(h, dh, embedding, dembedding))
+        h, dh = convolved(self.conv1, *self.dropout.with_tangent(h, dh))
+        x, dx = self.resample(x), self.resample(dx)
+        if not isinstance(self.skip, nn.Identity):
+            x, dx = convolved(self.skip, x, dx)
+        x, dx = halfway(x, h), halfway(dx, dh)
+        return (x, dx) if isinstance(self.attention, nn.Identity) else self.attention.with_tangent(x, dx)

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ..checks import check_count
-from .blocks import Additive, halved, upsampled
+from .blocks import Additive
+from .layers import halved, upsampled
 from .mlp import TimeFeatures
 from .unet import UNet
 

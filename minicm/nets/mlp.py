@@ -88,19 +88,19 @@ class MLP(nn.Module):
             h = nn.functional.silu(layer(h))
         return self.last(h).view_as(u)
 
-    def with_tangent(self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
-        """F(u, c) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
+    def with_tangent(
+        self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor, label: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """F(u, c, label) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
-        Without a label.
-        Raises ValueError for shapes that do not fit.
+        Raises ValueError for shapes that do not fit, and for a label that the network does not know.
         """
         self._check(u, c)
         check_alike("du", du, "u", u)
         check_alike("dc", dc, "c", c)
-        label = self._one_hot(None, u)
-        h = torch.cat([u.flatten(1), *label, self.features(c)], dim=1)
-        dh = torch.cat([du.flatten(1), *label, self.features.tangent(c, dc)], dim=1)
+        h = torch.cat([u.flatten(1), *self._one_hot(label, u), self.features(c)], dim=1)
+        dh = torch.cat([du.flatten(1), *self._one_hot(None, u), self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
             a = layer(h)
             h = nn.functional.silu(a)

@@ -12,19 +12,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import silu
 
-from ..checks import check_between, check_count, check_floats, check_labels, check_per_sample
-from .blocks import (
+from ..checks import check_alike, check_between, check_count, check_floats, check_labels, check_per_sample
+from .blocks import Additive, Attention, Block, Conditioning, DoubleNorm
+from .layers import (
     SMALL,
-    Additive,
-    Attention,
-    Block,
-    Conditioning,
-    DoubleNorm,
     GroupNorm,
+    activated,
     convolution,
+    convolved,
     exact,
     halved,
     linear,
+    mapped,
     unchanged_size,
     upsampled,
 )
@@ -40,7 +39,7 @@ class UNet(nn.Module):
     labels: number of classes, 0 for none.  dropout: share of activations that training drops.
     conditioning: `Additive` or `DoubleNorm`, or a class like them: how a block is told the time.
     features: of c; None for `width` slow ones.  guidance: features of the guidance scale; None for no such input.
-    Safe under forward-mode differentiation, autocast, channels_last and torch.compile.
+    `with_tangent`: forward mode by hand.  Safe under torch's, autocast, channels_last and torch.compile.
     Raises ValueError for counts below 1, and for a level, a dropout or a width that cannot be.
     """
 
@@ -84,10 +83,7 @@ class UNet(nn.Module):
         scale: (B,), the guidance scale that a guidance-distilled model imitates; None means none.
         Raises ValueError for other shapes, H or W that cannot be halved often enough, or an input it was built without.
         """
-        self._check_pictures(u)
-        check_per_sample(
-            "c", c[:, 0] if isinstance(c, Tensor) and c.ndim == 2 else c, u, "u"
-        )  # the features know how many times they take
+        self._check(u, c)
         embedding = self._embedding(c, label, scale)
         h = self.first(u)
         skips = [h]
@@ -101,8 +97,48 @@ class UNet(nn.Module):
             h = block(joined, embedding)
         return self.last(silu(self.norm(h)))
 
+    def with_tangent(
+        self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor, label: Tensor | None = None, scale: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """F with its gradient graph, and its derivative along (du, dc) without one; both (B, C, H, W).
+
+        Forward mode by hand, in one walk: each part hands on its value and its tangent, and the value is computed once.
+        du, dc: as u and c.  Raises ValueError as `forward` does.
+        """
+        self._check(u, c)
+        check_alike("du", du, "u", u)
+        check_alike("dc", dc, "c", c)
+        told = self._embedding_with_tangent(c, dc, label, scale)
+        h, dh = convolved(self.first, u, du)
+        skips = [(h, dh)]
+        for block in self.encoder:
+            h, dh = block.with_tangent(h, dh, *told)
+            skips.append((h, dh))
+        for block in self.middle:
+            h, dh = block.with_tangent(h, dh, *told)
+        for block in self.decoder:
+            if block.resample is not upsampled:
+                h, dh = (torch.cat(pair, 1) for pair in zip((h, dh), skips.pop(), strict=True))
+            h, dh = block.with_tangent(h, dh, *told)
+        return convolved(self.last, *activated(*self.norm.with_tangent(h, dh)))
+
     def _embedding(self, c: Tensor, label: Tensor | None, scale: Tensor | None) -> Tensor:
         """What the blocks are told, (B, 4 width): time, label and guidance scale, in the weights' precision."""
+        h = self._features(c, label, scale)
+        return silu(exact(self.map1, silu(exact(self.map0, h))))
+
+    def _embedding_with_tangent(
+        self, c: Tensor, dc: Tensor, label: Tensor | None, scale: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """The same and its tangent, in which label and scale have no part."""
+        h = self._features(c, label, scale)
+        dh = self.features.tangent(c.to(h.dtype), dc.to(h.dtype))
+        for layer in (self.map0, self.map1):
+            h, dh = activated(*mapped(layer, h, dh))
+        return h, dh
+
+    def _features(self, c: Tensor, label: Tensor | None, scale: Tensor | None) -> Tensor:
+        """Of time, plus what label and guidance scale add to them; (B, features)."""
         h = self.features(c.to(torch.promote_types(c.dtype, torch.float32)))
         if label is not None:
             h = h + self._of_label(label, c)
@@ -110,7 +146,7 @@ class UNet(nn.Module):
             if self.guidance is None or self.scale_map is None or scale.shape != c.shape[:1]:
                 raise ValueError(_unfit("scale", scale, c, "guidance=TimeFeatures(...)", self.scale_map))
             h = h + exact(self.scale_map, self.guidance(scale.to(h.dtype)))
-        return silu(exact(self.map1, silu(exact(self.map0, h))))
+        return h
 
     def _of_label(self, label: Tensor, c: Tensor) -> Tensor:
         """√labels times the label's column of the map, 0 for none; (B, features)."""
@@ -120,13 +156,15 @@ class UNet(nn.Module):
         column = self.label_map.weight.T[label.clamp(min=0)]
         return column * (math.sqrt(self.labels) * (label >= 0).to(column.dtype))[:, None]
 
-    def _check_pictures(self, u: Tensor) -> None:
+    def _check(self, u: Tensor, c: Tensor) -> None:
         check_floats("u", u)
         factor = 2 ** (self.levels - 1)
         if u.ndim != 4 or u.shape[1] != self.channels or u.shape[2] % factor or u.shape[3] % factor:
             raise ValueError(
                 f"expected pictures u (B, {self.channels}, H, W), H and W multiples of {factor}, got {tuple(u.shape)}"
             )
+        of_two_times = isinstance(c, Tensor) and c.ndim == 2  # the features know how many they take
+        check_per_sample("c", c[:, 0] if of_two_times else c, u, "u")
 
 
 digits_unet = partial(UNet, channels=1, width=32, multipliers=(1, 1), blocks=1, conditioning=DoubleNorm)

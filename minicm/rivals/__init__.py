@@ -46,6 +46,7 @@ from .jumps import KnownMap as KnownMap
 from .jumps import VelocityDerivative as VelocityDerivative
 from .jumps import coefficients as coefficients
 from .jumps import end_rates as end_rates
+from .jumps import exact_velocity_derivative as exact_velocity_derivative
 from .jumps import jump_sample as jump_sample
 from .jumps import start_rates as start_rates
 from .jumps import to_data as to_data

@@ -29,7 +29,7 @@ from ..shapes import Denoiser, PathDenoiser, Step, check_path, like, of_path, pe
 from ..solvers.steps import heun_step, probability_flow
 from ..times import Law
 from .alternating import frozen
-from .jumps import FlowMap, VelocityDerivative, coefficients, end_rates, start_rates, velocity_by_jvp
+from .jumps import FlowMap, VelocityDerivative, coefficients, end_rates, exact_velocity_derivative, start_rates
 
 
 class Rule(Protocol):
@@ -40,7 +40,7 @@ class Rule(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
-def eulerian(derivative: VelocityDerivative = velocity_by_jvp) -> Rule:
+def eulerian(derivative: VelocityDerivative = exact_velocity_derivative) -> Rule:
     """move = −∂_t B dX/dt, the total derivative along (v, 1) with s held: where on its way x is does not matter.
 
     On the linear path V + move = v − (t − s) dV/dt, MeanFlow's target; on TrigFlow with s = 0 it is sCM's tangent.
@@ -56,7 +56,7 @@ def eulerian(derivative: VelocityDerivative = velocity_by_jvp) -> Rule:
     return rule
 
 
-def lagrangian(teacher: Denoiser | None = None, derivative: VelocityDerivative = velocity_by_jvp) -> Rule:
+def lagrangian(teacher: Denoiser | None = None, derivative: VelocityDerivative = exact_velocity_derivative) -> Rule:
     """move = ∂_s B (v(X, s) − ∂_s X): with its destination, X moves as the ODE does; v − V on the diagonal.
 
     teacher: the denoiser whose ODE that is; None: the model's own diagonal, V(X, s, s).
@@ -154,7 +154,7 @@ def meanflow(
     diagonal: float = 0.5,
     ends: float = 0.1,
     power: float = 0.0,
-    derivative: VelocityDerivative = velocity_by_jvp,
+    derivative: VelocityDerivative = exact_velocity_derivative,
 ) -> FlowMapLoss:
     """MeanFlow: the Eulerian rule with data in the teacher's place.  Source: Geng et al. 2025, Alg. 1."""
     return FlowMapLoss(two_times(path, law, diagonal=diagonal, ends=ends), eulerian(derivative), power=power)

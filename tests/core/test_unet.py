@@ -12,7 +12,8 @@ from minicm.data import digit_halves, of_points
 from minicm.losses import SCMLoss, VelocityLoss, by_differences
 from minicm.losses.continuous import by_jvp
 from minicm.nets import Additive, DoubleNorm, TimeFeatures, UNet, cifar10_unet, digits_unet, edm_unet
-from minicm.nets.blocks import Attention, Dropout, GroupNorm, halved, pixel_norm, upsampled
+from minicm.nets.blocks import Attention
+from minicm.nets.layers import Dropout, GroupNorm, halved, pixel_norm, upsampled
 from minicm.paths import TrigFlow
 from minicm.precond import Preconditioned, Recovered, TrigFlowScaling
 from minicm.times import log_normal

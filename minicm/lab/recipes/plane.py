@@ -15,8 +15,7 @@ from torch import nn
 from ...averages import Average, PowerEMA
 from ...checks import check_count, check_positive
 from ...data import batches
-from ...losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised, tangent_warmup
-from ...losses.continuous import Derivative
+from ...losses import SCMLoss, VelocityLoss, cd, ect, ict, normalised, tangent_warmup
 from ...nets import MLP
 from ...paths import TrigFlow
 from ...precond import Preconditioned, TrigFlowScaling
@@ -117,11 +116,6 @@ def student(teacher: nn.Module) -> nn.Module:
     return deepcopy(teacher).requires_grad_(True)
 
 
-def _derivative(model: nn.Module) -> Derivative:
-    """The faster way where the network has it."""
-    return by_network if hasattr(model.network, "with_tangent") else by_jvp
-
-
 def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """A diffusion model from scratch, in velocity form."""
     loss = VelocityLoss(PATH, log_normal(-1.2, 1.2))
@@ -136,7 +130,6 @@ def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0
         teacher=teacher,
         warmup=tangent_warmup(max(1, iterations // 10)),
         rescale=normalised(0.5),
-        derivative=_derivative(teacher),
     )
     return Run(student(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
@@ -149,7 +142,7 @@ def cd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0)
 def sct_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Continuous-time training (sCT) from a diffusion model's weights: no teacher, raw tangents, which are unbiased."""
     warmup = tangent_warmup(max(1, iterations // 10))
-    loss = SCMLoss(PATH, log_normal(-1.0, 1.4), warmup=warmup, derivative=_derivative(start))
+    loss = SCMLoss(PATH, log_normal(-1.0, 1.4), warmup=warmup)
     return Run(student(start), loss, sampler, iterations, seed)
 
 

@@ -23,7 +23,7 @@ from ...rivals.alternating import Alternating, summed
 from ...rivals.distillation import DirectLoss, Pairs, ProgressiveLoss, drawn_pairs, halving_times, solved_pairs
 from ...rivals.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut
 from ...rivals.inductive import IMMLoss
-from ...rivals.jumps import FlowMap, VelocityDerivative, jump_sample, velocity_by_jvp, velocity_by_network
+from ...rivals.jumps import FlowMap, jump_sample
 from ...rivals.matching import by_teacher_error, vsd
 from ...rivals.truncated import TruncatedLoss, with_first_stage
 from ...sampling.few_steps import consistency_sample
@@ -49,11 +49,6 @@ def flow_map(model: Preconditioned) -> FlowMap:
     """The flow map whose jumps are the DDIM steps of this model until it is trained; a copy."""
     two_time = two_time_unet if isinstance(model.network, UNet) else two_time_mlp
     return FlowMap(two_time(model.network), PATH, PATH.sigma_data).requires_grad_(True)
-
-
-def _derivative(model: Preconditioned) -> VelocityDerivative:
-    """The faster way where the network has it."""
-    return velocity_by_network if hasattr(model.network, "with_tangent") else velocity_by_jvp
 
 
 def _critic_setup(critic: nn.Module, iterations: int, lr: float) -> tuple[torch.optim.Optimizer, Callable]:
@@ -164,7 +159,7 @@ def adversarial_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed:
 
 def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
     """MeanFlow from a diffusion model's weights."""
-    loss = meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, derivative=_derivative(start))
+    loss = meanflow(PATH, WIDE, diagonal=0.25, ends=0.5)
     return Run(flow_map(start), loss, sampler, iterations, seed)
 
 
@@ -175,15 +170,13 @@ def shortcut_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int 
 
 def eulerian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Eulerian flow-map distillation: MeanFlow with the teacher's velocity."""
-    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.5), eulerian(_derivative(teacher)), teacher=teacher)
+    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.5), eulerian(), teacher=teacher)
     return Run(flow_map(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
 def lagrangian_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:
     """Lagrangian flow-map distillation."""
-    loss = FlowMapLoss(
-        two_times(PATH, WIDE, diagonal=0.1, ends=0.3), lagrangian(teacher, _derivative(teacher)), teacher=teacher
-    )
+    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.1, ends=0.3), lagrangian(teacher), teacher=teacher)
     return Run(flow_map(teacher), loss, sampler, iterations, seed, lr=3e-3, sigma_rel=0.1)
 
 
