@@ -21,7 +21,7 @@ from minicm.times import log_normal
 
 @dataclass(frozen=True)
 class Config(OnPictures):
-    iterations: int = setting(2600, "updates")
+    iterations: int = setting(7000, "updates")
     batch_size: int = setting(64, "pictures an update")
     lr: float = setting(2e-3, "of Adam; rises over the first fortieth, falls to 0 over the last three quarters")
     clip: float = setting(1.0, "largest gradient norm")

@@ -121,7 +121,10 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     **dict.fromkeys(["lab.results.arena_rows", "nets.edm_weights.load_edm_weights"], FILES),
     **dict.fromkeys(["lab.results.over_seeds", "lab.results.results_table"], FILES),
     "oracles.quantiles.quantile_map": "the inside of the oracles' flows, which check what they are given",
-    **dict.fromkeys(["data.cifar10.cifar10_test", "data.cifar10.cifar10_train"], "takes nothing, and may download"),
+    **dict.fromkeys(
+        [f"data.{s}_{p}" for s in ("cifar10.cifar10", "mnist.mnist", "mnist.fashion") for p in ("test", "train")],
+        "takes nothing, and may download",
+    ),
 }
 
 
@@ -132,7 +135,7 @@ GROUPS = {  # whole modules that the fuzz leaves out, and why
     ),
     "course.": "take any answer of a student, right or wrong: no input is bad (see below)",
     **dict.fromkeys(
-        ["lab.recipes.plane.", "lab.recipes.rivals.", "lab.recipes.pictures."],
+        ["lab.recipes.plane.", "lab.recipes.rivals.", "lab.recipes.pictures.", "lab.recipes.patches."],
         "settings of experiments: they hand on to what is here",
     ),
     **dict.fromkeys(

@@ -128,7 +128,8 @@ def mnist_test() -> tuple[Tensor, Tensor]:
 def fashion_train() -> tuple[Tensor, Tensor]:
     """Fashion-MNIST's training pictures, (60000, 1, 28, 28), uint8, and labels, indices into GARMENTS.
 
-    31 MB, or a folder fashion-mnist; otherwise as `mnist_train`.  Source: Xiao, Rasul and Vollgraf 2017.
+    31 MB, or a folder fashion-mnist; otherwise, what it raises included, as `mnist_train`: OSError or ValueError.
+    Source: Xiao, Rasul and Vollgraf 2017.
     """
     return _read(_FASHION, _FASHION.train)
 

@@ -113,7 +113,10 @@ def drawn_pictures(c: OnPictures) -> Pictures:
 
 
 def picture_data(c: OnPictures, device: torch.device) -> Data:
-    """Batches of the pictures, kept as uint8 on the device; (x0, label) if the model has classes."""
+    """Batches of the pictures, kept as uint8 on the device; (x0, label) if the model has classes.
+
+    Raises OSError or ValueError, one line, for data that cannot be read, or are others than when the run began.
+    """
     pictures, labels = _pictures(c)
     if pictures.shape[1:] != (c.channels, c.height, c.breadth):
         wanted, got = (c.channels, c.height, c.breadth), tuple(pictures.shape[1:])
