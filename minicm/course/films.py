@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 from matplotlib.axes import Axes
 from torch import Tensor
 
 from ..plotting import PALETTE, Film, animate, end_colours
 from ..plotting.style import INK, bare, numbers
 
-__all__ = ["film_of_jumps", "film_of_learning", "film_of_solvers", "film_of_steps", "film_of_trajectory"]
+__all__ = ["film_of_jumps", "film_of_learning", "film_of_solvers", "film_of_steps", "film_of_trajectory", "play"]
 
 BLUE, ORANGE, RED, _, GREY, VIOLET = PALETTE
 SIGMA_DATA = 0.5
@@ -162,3 +164,10 @@ def _triangle(ax: Axes, t: np.ndarray, k: int, share: float) -> None:
     ax.plot(t[:done], t[1 : done + 1], "D", color=VIOLET, markersize=5.5)
     ax.set(xlim=(0, top), ylim=(-0.1, top), xlabel="from t", ylabel="to s")
     ax.set_title("one jump" if len(t) == 2 else f"{len(t) - 1} jumps", fontsize=9)
+
+
+def play(film: Film) -> None:
+    """Show the film where a notebook plays it, and under it five of its pictures, which paper can show too."""
+    display(film)
+    film.strip(5)
+    plt.show()

@@ -42,7 +42,8 @@ def test_a_film_has_its_frames_and_is_small(name):
 
 def test_the_jump_is_there_at_once_and_the_steps_are_not():
     """The right half is the same in all pictures but the first, the left half changes to the end."""
-    pictures = films.film_of_steps(CLOUD, TIMES, CLOUD[0]).pictures()
+    near = CLOUD.clamp(-0.9, 0.9)
+    pictures = films.film_of_steps(near, TIMES, near[0]).pictures()
     width, height = pictures[0].size
     right = [picture.crop((width // 2 + 20, 30, width, height)).tobytes() for picture in pictures]
     left = [picture.crop((0, 30, width // 2 - 20, height - 30)).tobytes() for picture in pictures]
@@ -59,6 +60,16 @@ def test_what_is_learnt_has_a_colour_of_its_own():
     box = (width * 3 // 4, height // 5, width - 20, height * 3 // 4)  # the noise end
     assert pictures[0].crop(box).tobytes() == pictures[1].crop(box).tobytes()
     assert pictures[0].tobytes() != pictures[1].tobytes()
+
+
+def test_a_notebook_shows_the_film_and_then_its_strip(monkeypatch):
+    shown = []
+    monkeypatch.setattr(films, "display", shown.append)
+    monkeypatch.setattr(films.plt, "show", lambda: shown.append(len(films.plt.gcf().axes)))
+    film = FILMS["trajectory"][0]()
+    films.play(film)
+    assert shown == [film, 5]
+    films.plt.close("all")
 
 
 def test_a_film_can_be_opened_by_others():
