@@ -64,8 +64,10 @@ test-all: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
 	$(PY) tests/stable.py $(TRAIN) --seeds 2 --only nudge --jobs $(JOBS)
 
+# The file browser shows the lessons, their solutions and the glossary, and not what makes them.
+HIDDEN = ["__pycache__", "*.py", "*.toml", "*.json", "assignments", "templates"]
 lab: $(FULL)
-	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials
+	$(ONE_THREAD) $(PY) -m jupyterlab --notebook-dir=tutorials --ContentsManager.hide_globs='$(HIDDEN)'
 
 course: $(FULL)
 	MINICM_REFRESH=1 $(ONE_THREAD) $(PY) tutorials/execute.py $(NOTEBOOKS)

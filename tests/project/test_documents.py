@@ -313,3 +313,10 @@ def test_the_core_can_be_read_in_an_evening():
     assert {"paths.py", "solvers/steps.py", "losses/continuous.py", "training.py"} <= set(core)
     assert sum(code_lines(read(PACKAGE / module)) for module in core) <= CORE_BUDGET
     assert code_lines('"""A.\n\nB.\n"""\n\ndef f():\n    """C."""\n    return """\nD"""\n') == 3
+
+
+def test_make_lab_shows_the_lessons_alone():
+    hidden = json.loads(re.search(r"(?m)^HIDDEN = (.*)$", read(ROOT / "Makefile"))[1])
+    shown = {path.name for path in (ROOT / "tutorials").iterdir() if not any(path.match(glob) for glob in hidden)}
+    shown -= {".ipynb_checkpoints"}
+    assert shown == {path.name for path in NOTEBOOKS} | {"solutions", "glossary.md"}
