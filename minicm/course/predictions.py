@@ -71,7 +71,7 @@ def reveal(question: str, *, a: object, b: object, c: object = None, d: object =
     given = {letter: bool(holds) for letter, holds in zip("abcd", (a, b, c, d)) if holds is not None}
     if list(given) != options:
         raise ValueError(f"expected a truth value for each of {', '.join(options)}, got them for {', '.join(given)}")
-    entry = texts(question[:2])[question]
+    entry = texts(_lesson(question))[question]
     found = [letter for letter, holds in given.items() if holds]
     says = f"({'), ('.join(found)})" if found else "no option"
     claim(found == [entry["right"]], f"the verdict of {question} is that of the lesson; the numbers speak for {says}")
@@ -79,9 +79,14 @@ def reveal(question: str, *, a: object, b: object, c: object = None, d: object =
     _show(plain, page)
 
 
+def _lesson(question: str) -> str:
+    """The number of the lesson, "07" of "07.3"."""
+    return question.partition(".")[0]
+
+
 def _options(question: str) -> list[str]:
     """The letters of a question; ValueError of one line that lists the questions there are."""
-    known = texts(question[:2]) if question[:2] in lessons() else {}
+    known = texts(_lesson(question)) if _lesson(question) in lessons() else {}
     if question not in known:
         raise ValueError(f"expected a question of {', '.join(known) or ', '.join(lessons())}, got {question!r}")
     return [letter for letter in known[question] if letter != "right"]

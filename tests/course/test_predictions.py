@@ -15,9 +15,9 @@ LETTERS = re.compile(r"\([a-d]\)|(?i:\bverdict\b|\bthe answer is\b)")
 def kernel(monkeypatch):
     """A fresh memory, and three questions."""
     entry = {"right": "b", "a": "It tempts <since> `x < 1`.", "b": "It is so.", "c": "It is the opposite."}
-    known = {"90": {"90.1": entry, "90.2": {"right": "a", "a": "Yes.", "b": "No."}}}
+    known = {"90": {"90.1": entry, "90.2": {"right": "a", "a": "Yes.", "b": "No."}}, "90b": {"90b.1": entry}}
     monkeypatch.setattr(predictions, "_chosen", {})
-    monkeypatch.setattr(predictions, "lessons", lambda: ["90"])
+    monkeypatch.setattr(predictions, "lessons", lambda: ["90", "90b"])
     monkeypatch.setattr(predictions, "texts", known.__getitem__)
     monkeypatch.setenv("MINICM_STRICT", "1")
 
@@ -66,6 +66,12 @@ def test_a_wrong_answer_is_told_where_it_goes_wrong(pages):
     assert "opposite" not in page
 
 
+def test_a_lesson_between_two_has_questions_of_its_own(pages):
+    predict("90b.1", "b")
+    reveal("90b.1", a=False, b=True, c=False)
+    assert "90b.1: you were right." in pages[0]["text/plain"]
+
+
 def test_two_options_leave_nothing_to_fold(pages):
     predict("90.2", "b")
     reveal("90.2", a=True, b=False)
@@ -93,7 +99,7 @@ def test_a_later_answer_replaces_an_earlier_one_and_none_does_not(pages):
 
 
 @pytest.mark.parametrize("call", [lambda q: predict(q, "a"), lambda q: reveal(q, a=True, b=False)])
-@pytest.mark.parametrize("question, words", [("90.9", "of 90.1, 90.2, got '90.9'"), ("7", "of 90, got '7'")])
+@pytest.mark.parametrize("question, words", [("90.9", "of 90.1, 90.2, got '90.9'"), ("7", "of 90, 90b, got '7'")])
 def test_an_unknown_question_is_one_line_that_lists_them(call, question, words):
     with pytest.raises(ValueError, match=f"^expected a question {words}$"):
         call(question)
