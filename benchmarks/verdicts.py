@@ -22,18 +22,21 @@ def is_ours(row: Row) -> bool:
     return row["origin"] == OURS or row["grid"] == OWN_GRID
 
 
-def best(rows: Sequence[Row], budget: int) -> Row:
-    """The smallest error with at most so many evaluations; NaN is none."""
-    return min((r for r in rows if r["evaluations"] <= budget and r["rms"] == r["rms"]), key=lambda r: r["rms"])
+def best(rows: Sequence[Row], budget: int) -> Row | None:
+    """The smallest error with at most so many evaluations, if there is any; NaN is none."""
+    within = [row for row in rows if row["evaluations"] <= budget and row["rms"] == row["rms"]]
+    return min(within, key=lambda row: row["rms"], default=None)
 
 
 def verdicts(rows: Sequence[Row], budgets: Sequence[int]) -> list[Row]:
-    """Ours beside the best of the pool, for each set and budget."""
+    """Ours beside the best of the pool, for each set and budget where both have a row."""
     found = []
     for data in dict.fromkeys(row["data"] for row in rows):
         here = [row for row in rows if row["data"] == data]
         for budget in budgets:
             a, b = best([r for r in here if is_ours(r)], budget), best([r for r in here if not is_ours(r)], budget)
+            if a is None or b is None:
+                continue
             line = {
                 "data": data,
                 "seen": seen(data),
@@ -57,6 +60,6 @@ def claimed(rows: Sequence[Row], budgets: Sequence[int]) -> dict[str, dict[str, 
     """Tallies of all mixtures, of those seen while tuning or fresh, and for one solver of ours instead of the best."""
     table = verdicts(rows, budgets)
     found = {how: tally([line for line in table if line["seen"] == how]) for how in {line["seen"]: 0 for line in table}}
-    found["all"] = tally(table)
     alone = [row for row in rows if not is_ours(row) or (row["solver"], row["grid"]) == DEFAULT]
-    return found | {f"all, ours always {', '.join(DEFAULT)}": tally(verdicts(alone, budgets))}
+    more = {"all": table, f"all, ours always {', '.join(DEFAULT)}": verdicts(alone, budgets)}
+    return found | {how: tally(lines) for how, lines in more.items() if lines}

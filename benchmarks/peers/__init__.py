@@ -16,13 +16,22 @@ __all__ = ["Contender", "Tolerant", "libraries"]
 
 @dataclass(frozen=True)
 class Contender:
-    """solve: (denoise, x, times (N + 1,)) -> x at times[-1], on VE; cost: evaluations an interval."""
+    """solve: (denoise, x, times (N + 1,)) -> x at times[-1], on VE, with cost N + start evaluations.
+
+    order: that of the error at the end, the first steps included; tests measure it.
+    """
 
     solver: str
     origin: str
     solve: Callable[[Denoiser, Tensor, Tensor], Tensor]
-    grids: Sequence[str] = ("rho7", "log")
+    grids: Sequence[str] = ("rho7", "log", "vp")
     cost: int = 1
+    start: int = 0
+    order: float = 1
+
+    def steps(self, budget: int) -> int:
+        """As many as the budget allows; 0 if it does not pay for the start and one step."""
+        return max(0, (budget - self.start) // self.cost)
 
 
 @dataclass(frozen=True)
@@ -39,9 +48,9 @@ def libraries() -> tuple[list[str], list[Contender | Tolerant]]:
     """(a line for each library that cannot be imported here, the samplers of those that can)."""
     left_out: list[str] = []
     found: list[Contender | Tolerant] = []
-    for name in ("torchdiffeq", "diffusers", "k_diffusion"):
+    for name in ("torchdiffeq", "torchode", "diffusers", "k_diffusion"):
         try:
             found += importlib.import_module(f"benchmarks.peers.{name}_solvers").contenders()
         except ImportError as error:
-            left_out.append(f"left out: {name} ({error})")
+            left_out.append(f"{name}: – (not here: {error})")
     return left_out, found
