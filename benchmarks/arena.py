@@ -5,8 +5,10 @@
 A method that needs a diffusion model (a teacher, or weights to start from) pays for it out of the same budget, and so
 does one that needs pairs.  All methods of one data set and seed start from the same one, so that they differ in what
 they make of it.  The settings are those of minicm.lab.recipes, the same for every data set.  Only
-measuring is free.  Other libraries (benchmarks/peers/requirements_flows.txt) run beside ours where they can be
-imported.  Rows of other runs that FILE already holds are kept, so that a long benchmark may be made in parts.
+measuring is free.  The clock is watched during a run, which ends within a tenth of its budget unless that holds fewer
+than a hundred updates; `steps` of a row is how many it made.  Other libraries
+(benchmarks/peers/requirements_flows.txt) run beside ours where they can be imported.  Rows of other runs that FILE
+already holds are kept, so that a long benchmark may be made in parts.
 Methods of your own, from a notebook: compare.py.
 """
 
@@ -48,6 +50,7 @@ from minicm.lab.results import arena_rows  # noqa: E402
 from minicm.shapes import Sampler  # noqa: E402
 
 TEACHER_SHARE = 0.35  # of the budget, for methods that start from a diffusion model
+LONG, OFF, OVER = 0.03, 0.05, 0.08  # shares of a run's budget: its trial, what is mended early, what ends it
 NUMBERS = ["method", "data", "seed", "seconds", "evaluations", "ed_over_floor", "sw2_over_floor", "c2st", "modes",
            "far", "steps"]  # fmt: skip
 COLUMNS = [*NUMBERS, "ms_per_step", "off", "missed", "failure"]
@@ -125,11 +128,38 @@ DATA = "g8,moons,checkerboard,swiss_roll,pinwheel"
 
 
 def within(make: Make, seconds: float) -> tuple[nn.Module, int, float]:
-    """The averaged model after as many updates as fit into the budget, its trial included, their number and cost."""
-    start = time.process_time()
-    cost = seconds_per_update(make)
-    updates = max(100, int((seconds - (time.process_time() - start)) / cost))
-    return make(updates).train(), updates, cost
+    """The averaged model after the budget, its trials included, the updates it has had and the seconds of one.
+
+    A short trial says how long the second must be to take LONG of the budget, each stage in its share; that one says
+    how many updates a run has.  From then on the clock decides: see `paced`.
+    """
+    end = time.process_time() + seconds
+    longer = int(LONG * seconds / seconds_per_update(make))
+    cost = seconds_per_update(make, max(60, longer))
+    for looks in (True, False):
+        left = end - time.process_time()
+        run = make(max(100, int(left / cost)))
+        whole, done, cost = paced(run, max(100, int(left / cost)), left, looks=looks)
+        if whole:
+            break
+    return run.result(), done, cost
+
+
+def paced(run: Run | Chain, updates: int, seconds: float, *, looks: bool) -> tuple[bool, int, float]:
+    """(whether it is done, updates made, seconds of one) of a run that is watched by the clock.
+
+    looks: after a twentieth it is given up, to begin anew, if it would miss the seconds by more than OFF; a chain is
+    not, whose later stages have another cost.  Past the seconds by OVER it stops and is done.
+    """
+    begun, done, spent = time.process_time(), 0, 0.0
+    for _ in run.records():
+        done, spent = done + 1, time.process_time() - begun
+        at_the_mark = looks and done == updates // 20 and not isinstance(run, Chain)
+        if at_the_mark and abs(spent / done * updates / seconds - 1) > OFF:
+            return False, done, spent / done
+        if spent > (1 + OVER) * seconds:
+            break
+    return True, done, spent / done
 
 
 @lru_cache(maxsize=8)

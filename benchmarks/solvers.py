@@ -52,6 +52,7 @@ from minicm.solvers import (  # noqa: E402
 from minicm.times import karras_grid, log_grid, scale_grid  # noqa: E402
 
 PATH = VE()
+LIBRARIES = ("torchdiffeq", "torchode", "diffusers", "k-diffusion")
 BUDGETS = "5,8,10,14,18,24,40,80,160"
 ALL = ("rho7", "log", OWN_GRID)
 TOLERANCES = tuple(10.0**-k for k in range(1, 8))
@@ -171,8 +172,8 @@ class Course:
                 self.measure(who, grid, lambda d, times=times: who.solve(d, self.x, times))
 
 
-def versions() -> dict[str, str]:
-    """Those of the libraries in the pool, or that they were missing."""
+def versions(rows: Sequence[Row]) -> dict[str, str]:
+    """Those of the libraries that have rows; "missing" where one is not here and its rows are from before."""
 
     def version(name: str) -> str:
         try:
@@ -180,7 +181,7 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             return "missing"
 
-    return {name: version(name) for name in ("torchdiffeq", "torchode", "diffusers", "k-diffusion")}
+    return {name: version(name) for name in LIBRARIES if any(row["origin"] == name for row in rows)}
 
 
 def too_short(pool: Sequence[Contender | Tolerant], budgets: Sequence[int]) -> list[tuple[Contender, str]]:
@@ -265,7 +266,7 @@ def told(rows: Sequence[Row], budgets: Sequence[int], chosen: argparse.Namespace
     if chosen.json is not None:
         about = {
             "machine": machine(),
-            "libraries": versions(),
+            "libraries": versions(rows),
             "trajectories": chosen.trajectories,
             "seen": {data: seen(data) for data in dict.fromkeys(row["data"] for row in rows)},
         }

@@ -94,7 +94,7 @@ def arena_text(file: Path) -> str:
     where = f"{machine['processor']}, one thread, torch {machine['torch']}, {machine['date']}"
     seconds = [row["seconds"] for row in rows]
     took = f"{min(seconds):.0f} to {max(seconds):.0f}"
-    how = f"`python benchmarks/arena.py`; a trial fixes the updates of a run for 60 s of one core, it took {took}"
+    how = f"`python benchmarks/arena.py`, for 60 s of one core a run: the runs took {took} s"
     return f"{arena_table(rows)}\n\n{where}; {how}. –: not run, or not made for so many evaluations."
 
 
@@ -102,13 +102,16 @@ def solvers_text(file: Path) -> str:
     """What the benchmark of solvers found, in a sentence."""
     found = json.loads(file.read_text("utf-8"))
     claims, libraries = found["claims"], " and ".join(", ".join(found["libraries"]).rsplit(", ", 1))
+    pool = {(row["solver"], row["grid"], row["origin"]) for row in found["rows"] if row["origin"] != "minicm"}
+    pool = {setting for setting in pool if setting[1] != "scale"}  # our grid
     whole, fresh, one = claims["all"], claims["fresh"], claims["all, ours always exponential Adams 4, scale"]
     return (
-        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations, "
-        f"the best of ours\nis at or below the best of {libraries} in {whole['won']} of {whole['cells']} cells, in "
-        f"{fresh['won']} of {fresh['cells']} on mixtures that were\nnot looked at before; one choice for all budgets "
-        f"(`exponential_adams` on `scale_grid`) is in {one['won']} of {one['cells']}. The median\nerror is "
-        f"{whole['median ratio']:.2f} of theirs (`python benchmarks/solvers.py`, {found['machine']['date']})."
+        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations counted by "
+        f"calls, the\nbest of ours is at or below the best of {len(pool)} settings (a solver, a grid) of {libraries}\n"
+        f"in {whole['won']} of {whole['cells']} cells, in {fresh['won']} of {fresh['cells']} on mixtures that were not "
+        f"looked at before; one choice for all budgets\n(`exponential_adams` on `scale_grid`) is in {one['won']} of "
+        f"{one['cells']}. The median error is {whole['median ratio']:.2f} of theirs\n"
+        f"(`python benchmarks/solvers.py`, {found['machine']['date']})."
     )
 
 

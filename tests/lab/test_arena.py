@@ -3,7 +3,9 @@
 import json
 import math
 import sys
+import types
 
+import numpy as np
 import pytest
 import torch
 
@@ -230,6 +232,105 @@ def test_peers_that_cannot_be_imported_are_left_out(monkeypatch):
     monkeypatch.setitem(sys.modules, "flow_matching.path", None)
     monkeypatch.setitem(sys.modules, "torchcfm.conditional_flow_matching", None)
     assert flows.peers() == {}
+
+
+def test_the_pairs_of_torchcfm_obey_our_seed_and_leave_numpys_generator_alone(monkeypatch):
+    """What torchcfm draws comes from NumPy's global generator: the same for one seed, which stays as it was."""
+
+    class Matcher:
+        def __init__(self, sigma):
+            pass
+
+        def sample_location_and_conditional_flow(self, noise, x0, t):
+            order = np.random.choice(len(x0), len(x0))  # with replacement, as theirs
+            assert t.shape == (len(x0),)
+            return t, noise[order], x0[order]
+
+    module = types.SimpleNamespace(ExactOptimalTransportConditionalFlowMatcher=Matcher)
+    monkeypatch.setitem(sys.modules, "torchcfm", types.SimpleNamespace(conditional_flow_matching=module))
+    monkeypatch.setitem(sys.modules, "torchcfm.conditional_flow_matching", module)
+    loss, x0 = flows.ot_cfm(), torch.arange(512.0).reshape(256, 2)
+    np.random.seed(5)
+    expected = np.random.rand()
+
+    def drawn(seed):
+        np.random.seed(5)
+        return loss(lambda x, t: x, x0, 0, torch.Generator().manual_seed(seed))
+
+    assert torch.equal(drawn(1), drawn(1)) and not torch.equal(drawn(1), drawn(2))
+    assert np.random.rand() == expected
+
+
+def test_torchcfm_itself_repeats_and_uses_63_percent_of_a_batch():
+    """Where it is installed."""
+    pytest.importorskip("torchcfm")
+    loss, x0 = flows.ot_cfm(), eight_gaussians(256, torch.Generator().manual_seed(0))
+    seen = []
+
+    def model(x, t):
+        seen.append(x)
+        return torch.zeros_like(x)
+
+    first, again = (loss(model, x0, 0, torch.Generator().manual_seed(3)) for _ in range(2))
+    assert torch.equal(first, again) and torch.equal(*seen)
+    assert 0.5 < len(first.unique()) / 256 < 0.76  # |v|² of the pairs, each with its own
+
+
+# ---- budgets
+
+
+class Paced:
+    """A run whose updates cost what a function of the update says, on a clock of ours."""
+
+    def __init__(self, updates, clock, cost):
+        self.updates, self.clock, self.cost = updates, clock, cost
+
+    def records(self):
+        for k in range(self.updates):
+            self.clock[0] += self.cost(k)
+            yield k
+
+    def result(self):
+        return self.updates
+
+
+@pytest.mark.parametrize(
+    ("dear", "within_share"),
+    [
+        (lambda k: 0.01, 0.01),
+        (lambda k: 0.01 if k < 400 else 0.02, 0.1),  # twice as much as the trials said
+        (lambda k: 0.02 if k < 150 else 0.01, 0.1),  # half as much
+        (lambda k: 0.01 if k < 3000 else 0.02, 0.1),  # it slows down later: stopped
+    ],
+)
+def test_a_run_ends_within_a_tenth_of_its_budget_by_the_clock(dear, within_share, monkeypatch):
+    """Whatever the trials said, and the number of updates is that of those made."""
+    clock, total = [0.0], [0]
+
+    def cost(k):
+        total[0] += 1
+        return dear(total[0])
+
+    monkeypatch.setattr(arena.time, "process_time", lambda: clock[0])
+    monkeypatch.setattr("minicm.lab.recipes.plane.time.process_time", lambda: clock[0])
+    _, done, seconds = arena.within(lambda n: Paced(n, clock, cost), 60.0)
+    assert clock[0] == pytest.approx(60.0, rel=within_share)
+    assert done * seconds <= 66 and done <= total[0]
+
+
+def test_the_result_of_a_run_or_chain_that_was_stopped_is_the_average_so_far():
+    run = diffusion_run(moons, 10)
+    before = [p.clone() for p in run.average.model.parameters()]
+    for record in run.records():
+        if record.iteration == 3:
+            break
+    assert run.result() is run.average.model
+    assert not all(torch.equal(a, b) for a, b in zip(before, run.result().parameters(), strict=True))
+    chain = Chain(new_model(0), [lambda before: diffusion_run(moons, 3)] * 2)
+    for number, _ in enumerate(chain.records()):
+        if number == 4:
+            break
+    assert len(chain.result()) == 3 and chain.result()[2] is chain.models[2]
 
 
 # ---- the failure column

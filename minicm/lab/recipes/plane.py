@@ -63,6 +63,10 @@ class Run:
         """The averaged model after the whole run."""
         for _ in self.records():
             pass
+        return self.result()
+
+    def result(self) -> nn.Module:
+        """The averaged model after the updates so far."""
         return self.average.model
 
 
@@ -82,13 +86,17 @@ class Chain:
         self.models = [self.start]
         for stage in self.stages:
             run = stage(self.models[-1])
-            yield from run.records()
             self.models.append(run.average.model)
+            yield from run.records()
 
     def train(self) -> nn.ModuleList:
         """All models, from the start to the last stage's."""
         for _ in self.records():
             pass
+        return self.result()
+
+    def result(self) -> nn.ModuleList:
+        """The models of the updates so far, the present stage's at the end."""
         return nn.ModuleList(self.models)
 
 
