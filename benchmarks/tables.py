@@ -106,8 +106,9 @@ def solvers_text(file: Path) -> str:
     pool = {setting for setting in pool if setting[1] != "scale"}  # our grid
     whole, fresh, one = claims["all"], claims["fresh"], claims["all, ours always exponential Adams 4, scale"]
     return (
-        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations counted by "
-        f"calls, the\nbest of ours is at or below the best of {len(pool)} settings (a solver, a grid) of {libraries}\n"
+        f"Solvers: on {len(found['seen'])} mixtures whose flow is known, with budgets of 5 to 160 evaluations counted "
+        f"by calls, the\nbest of ours is at or below the best of {len(pool)} settings (a solver, a grid) of "
+        f"{libraries}\n"
         f"in {whole['won']} of {whole['cells']} cells, in {fresh['won']} of {fresh['cells']} on mixtures that were not "
         f"looked at before; one choice for all budgets\n(`exponential_adams` on `scale_grid`) is in {one['won']} of "
         f"{one['cells']}. The median error is {whole['median ratio']:.2f} of theirs\n"

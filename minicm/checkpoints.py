@@ -6,6 +6,7 @@ A checkpoint is one file because of that: between two renames a crash could pair
 
 import errno
 import io
+import json
 import os
 import pickle
 import zipfile
@@ -37,12 +38,24 @@ class Stateful(Protocol):
 def save_weights(model: nn.Module, path: str | os.PathLike, metadata: Mapping[str, str] | None = None) -> None:
     """Write the model's parameters and buffers as safetensors, with metadata such as the command that made them.
 
-    Folders on the way are made.  Raises OSError, one line, when the file cannot be written; the old one then stays.
+    The same weights and metadata give the same bytes.  Folders on the way are made.
+    Raises OSError, one line, when the file cannot be written; the old one then stays.
     """
     from safetensors.torch import save
 
     tensors = {name: t.detach().cpu().clone().contiguous() for name, t in model.state_dict().items()}  # unties, too
-    write_whole(Path(path), save(tensors, {str(k): str(v) for k, v in (metadata or {}).items()}))
+    write_whole(Path(path), _in_order(save(tensors, {str(k): str(v) for k, v in (metadata or {}).items()})))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes them in an order that differs at each call."""
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    if "__metadata__" in header:
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text + content[8 + size :]
 
 
 def load_weights(model: nn.Module, path: str | os.PathLike) -> dict[str, str]:

@@ -64,7 +64,8 @@ def mode_coverage(x: Tensor, mixture: GaussianMixture, *, num_std: float = 3.0) 
     """How the samples share out over the modes; a sample counts for its nearest mode, if within num_std of its stds.
 
     total_variation is ½ Σ |c_k/Σc − w_k| over the samples that count, 1 if none does; its floor is about
-    Σ √(w_k (1 − w_k)/2πn), the mean for n true samples.
+    Σ √(w_k (1 − w_k)/2πn), the mean for n true samples of separate modes.  Where modes overlap, true samples of one
+    count for another, and no n brings the floor to 0.
     x: (n, *S).  Raises ValueError as `rows` does, for another event shape, and for a mixture with a zero std.
     """
     check_positive("num_std", num_std)

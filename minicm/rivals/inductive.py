@@ -67,6 +67,7 @@ def imm_loss(
     x0, eps: (B, *S), shared by x_t and x_r.  t, r, s: (B,), equal within a group.
     The kernel's scale is bandwidth · d · (nsr(t) − nsr(s))/(1 + nsr(t)) with d elements: the reach of the jump, as far
     as the data are wide, and .001 at least.  Raises ValueError unless the batch is made of whole groups.
+    The paper's weight of the times is left out: every pair of times counts the same.
     Source: Zhou et al. 2025 (IMM), Alg. 1, with this simpler scale of the kernel.
     """
     check_count("particles", particles)

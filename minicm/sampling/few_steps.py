@@ -18,7 +18,8 @@ def renoise(x0: Tensor, t: Tensor, path: Path, generator: torch.Generator | None
     """x_t = (α_t/α_m) x0 + √(σ_t² − (α_t σ_m/α_m)²) ε with m = t_min: the way from the data end of the path to t.
 
     A consistency function ends at t_min, so what it returns still holds the noise of t_min, and that much less is
-    added.  On VE this is x0 + √(t² − t_min²) ε.  At t = t_min nothing is added.
+    added.  On VE this is x0 + √(t² − t_min²) ε.  At t = t_min nothing is added.  So it is for any path, TrigFlow too:
+    a model whose function ends elsewhere, at t = 0 in the paper of sCM, wants a path with its end (nearly) as t_min.
     x0: (B, *S), data units.  t: (B,), float64, in [t_min, t_max].  Returns (B, *S).
     generator: on x0's device.  Raises ValueError unless t is (B,).
     Source: Song et al. 2023 (consistency models), Alg. 1, with general coefficients.

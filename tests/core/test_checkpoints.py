@@ -403,3 +403,15 @@ def test_weights_of_another_model_are_refused_and_nothing_changes(tmp_path):
     assert torch.equal(wide[0].weight, before)
     with pytest.raises(ValueError, match="missing bias, weight; unexpected 0.bias, 0.weight, 1.bias and 1 more"):
         load_weights(other, tmp_path / "w")
+
+
+def test_equal_weights_and_metadata_give_equal_bytes(tmp_path):
+    """Whatever the order that the metadata came in; the file is read by safetensors as any other."""
+    model, metadata = nn.Linear(3, 2), {f"key {k}": f"ä {k}" for k in range(12)}
+    files = [tmp_path / f"{k}.safetensors" for k in range(6)]
+    for k, file in enumerate(files):
+        items = list(metadata.items())
+        save_weights(model, file, dict(items[k:] + items[:k]))
+    assert len({file.read_bytes() for file in files}) == 1
+    other = nn.Linear(3, 2)
+    assert load_weights(other, files[0]) == metadata and torch.equal(other.weight, model.weight)

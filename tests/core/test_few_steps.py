@@ -79,3 +79,15 @@ def test_the_sweep_scores_each_level_with_the_same_noise():
 def test_times_that_make_no_sense_are_refused(times):
     with pytest.raises(ValueError, match="^expected [^\n]*got[^\n]*$"):
         consistency_sample(lambda x, t: x, torch.randn(3, 2), times, VE())
+
+
+def test_noise_is_added_from_the_data_end_of_the_path_wherever_that_is():
+    """On TrigFlow between noise-to-signal ratios .1 and 5: one point there gets the variance that is missing at t."""
+    path = TrigFlow(nsr_min=0.1, nsr_max=5.0)
+    t, start = torch.full((N,), 0.9, dtype=torch.float64), torch.full((N, 1), 0.3, dtype=torch.float64)
+    keep = (path.alpha(t) / path.alpha(torch.full_like(t, path.t_min)))[0].item()
+    m = torch.tensor([path.t_min], dtype=torch.float64)
+    missing = (path.sigma(t)[0] ** 2 - (keep * path.sigma(m)[0]) ** 2).sqrt().item()
+    got = renoise(start, t, path, torch.Generator().manual_seed(0))
+    assert got.mean().item() == pytest.approx(0.3 * keep, abs=5 * missing / N**0.5)
+    assert got.std().item() == pytest.approx(missing, rel=5 / (2 * N) ** 0.5)

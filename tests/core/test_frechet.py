@@ -147,6 +147,15 @@ def test_the_nearest_point_and_how_far_it_is():
         nearest(torch.ones(2, 3), points)
 
 
+def test_an_exact_copy_is_at_distance_0_and_far_points_keep_their_digits():
+    """Squared distances would leave some 1e-6, and at an offset of 1000 whole units."""
+    points = torch.rand(400, 64, generator=torch.Generator().manual_seed(0)).double()
+    found = nearest(points[:50], points)
+    assert found.distance.eq(0).all() and found.index.tolist() == list(range(50))
+    off = nearest(points[:50] + 0.001 + 1e6, points + 1e6)
+    assert off.index.tolist() == list(range(50)) and off.distance.tolist() == pytest.approx([0.008] * 50, rel=1e-4)
+
+
 # Digits
 
 
