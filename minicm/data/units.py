@@ -5,20 +5,21 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..checks import check_floats, check_positive, shown
+from ..checks import check_between, check_floats, check_positive, shown
 
 
 @dataclass(frozen=True)
 class Units:
     """mean and std of the values, of which 1 is white, over all pixels of all channels.
 
-    Raises ValueError unless std > 0.
+    Raises ValueError unless mean is in [0, 1] and std > 0.
     """
 
     mean: float
     std: float
 
     def __post_init__(self) -> None:
+        check_between("mean", self.mean, 0.0, 1.0)
         check_positive("std", self.std)
 
     @classmethod

