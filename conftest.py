@@ -1,12 +1,15 @@
 """What pytest needs to know about the whole repository: notebooks, and tests that need a GPU."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent
-pytest_plugins = ["tutorials.compare"]
+# jsonschema would use it to check web addresses, which no notebook schema has; importing it takes seconds.
+sys.modules.setdefault("rfc3987_syntax", None)
+pytest_plugins = ["nbval.plugin", "tutorials.compare"]
 # Sources of assignments have no outputs to compare with: tests/classroom/test_assignments*.py runs them.
 collect_ignore_glob = ["tutorials/assignments/*", "*.ipynb_checkpoints*"]
 
