@@ -1,7 +1,5 @@
 """A process of tests/lab/test_distributed.py: the gradients of its rows of a batch, shared with the other processes."""
 
-import sys
-
 import torch
 
 from minicm.lab.distributed import init_distributed
@@ -61,7 +59,3 @@ def main(out):
         }
         flags = [processes.any(processes.rank == k, torch.device("cpu")) for k in range(processes.count + 1)]
         torch.save((found, flags), f"{out}.{processes.rank}")
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -1,11 +1,8 @@
 """Two processes make the update of one, and a process that is lost ends the run, not its work."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,6 +10,7 @@ from pathlib import Path
 import gradients_worker
 import pytest
 import torch
+from copies import Copy
 from safetensors.torch import load_file
 
 from minicm.lab import runner
@@ -21,42 +19,37 @@ from minicm.lab.distributed import Processes, init_distributed, lost_worker
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests" / "tiny_experiment.py"
-WORKER = ROOT / "tests" / "gradients_worker.py"
 
 pytestmark = pytest.mark.skipif(not torch.distributed.is_available(), reason="PyTorch was built without processes")
 
 
-def started(*command, count=2):
-    """The command in `count` processes that find each other as those of torchrun do."""
+def started(act, argument, count=2):
+    """act(argument) in `count` processes that find each other as those of torchrun do."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    common = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    common |= {"WORLD_SIZE": str(count), "GLOO_SOCKET_IFNAME": "lo"}
+    common = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "WORLD_SIZE": str(count),
+        "GLOO_SOCKET_IFNAME": "lo",
+    }
     return [
-        subprocess.Popen(
-            [sys.executable, *map(str, command)],
-            cwd=ROOT,
-            env=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
+        Copy(act, argument, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}) for rank in range(count)
     ]
 
 
-def finished(processes, seconds=60):
+def finished(processes):
     """[(exit code, what it said)], after they have ended; nothing is left running."""
     try:
-        texts = [process.communicate(timeout=seconds)[1] for process in processes]
+        return [process.ended() for process in processes]
     finally:
         for process in processes:
             process.kill()
-    return [(process.returncode, text) for process, text in zip(processes, texts, strict=True)]
 
 
 def train(out, *options):
-    return ["-m", "minicm", "train", TINY, "--out", out, "--log_every", "1", *options]
+    return ["train", str(TINY), "--out", str(out), "--log_every", "1", *options]
 
 
 # --- alone
@@ -88,7 +81,7 @@ def test_only_broken_connections_are_a_lost_worker():
 @pytest.mark.slow
 def test_gradients_of_two_processes_are_those_of_the_joined_batch(tmp_path):
     """For ECT and for sCM, whose tangent is a JVP inside the loss; the head of the loss has a gradient too."""
-    for code, text in finished(started(WORKER, tmp_path / "found")):
+    for code, text in finished(started(gradients_worker.main, tmp_path / "found")):
         assert code == 0, text
     found, flags = zip(*(torch.load(tmp_path / f"found.{rank}", weights_only=True) for rank in range(2)), strict=True)
     assert flags == ([True, True, False],) * 2
@@ -104,10 +97,9 @@ def test_gradients_of_two_processes_are_those_of_the_joined_batch(tmp_path):
 def test_a_run_of_two_processes_is_that_of_one_with_two_parts(tmp_path):
     """And stops at the same iteration everywhere."""
     torch.set_default_dtype(torch.float32)
-    for code, text in finished(started(*train(tmp_path / "two", "--preset", "scm"))):
+    for code, text in finished(started(main, train(tmp_path / "two", "--preset", "scm"))):
         assert code == 0, text
-    alone = [*map(str, train(tmp_path / "one", "--preset", "scm", "--accumulate", "2"))]
-    assert main(alone[2:]) == 0
+    assert main(train(tmp_path / "one", "--preset", "scm", "--accumulate", "2")) == 0
     one, two = (load_file(tmp_path / name / "ema10.safetensors") for name in ("one", "two"))
     assert one.keys() == two.keys()
     assert all(torch.allclose(one[k], two[k], rtol=1e-5, atol=1e-7) for k in one)
@@ -116,10 +108,10 @@ def test_a_run_of_two_processes_is_that_of_one_with_two_parts(tmp_path):
 @pytest.mark.slow
 def test_a_lost_process_ends_the_run_and_the_work_is_kept(tmp_path, capsys):
     out = tmp_path / "run"
-    processes = started(*train(out, "--iterations", "100000"))
+    processes = started(main, train(out, "--iterations", "100000"))
     end = time.monotonic() + 60
     while not ((out / "log.jsonl").exists() and (out / "log.jsonl").read_text()):
-        assert time.monotonic() < end and processes[0].poll() is None, processes[0].communicate()
+        assert time.monotonic() < end and processes[0].poll() is None, processes[0].said()
         time.sleep(0.02)
     processes[1].kill()
     (code, text), (killed, _) = finished(processes)
@@ -128,9 +120,8 @@ def test_a_lost_process_ends_the_run_and_the_work_is_kept(tmp_path, capsys):
     assert len(said) == 1 and "another process of this run is gone" in said[0] and "Traceback" not in text
     done = json.loads((out / "log.jsonl").read_text().splitlines()[-1])["iteration"]
     assert f"{done} of 100000 iterations are saved" in said[0]
-    alone = [*map(str, train(out, "--iterations", "100000", "--minutes", "0"))]
     torch.set_default_dtype(torch.float32)
-    assert main(alone[2:]) == 0
+    assert main(train(out, "--iterations", "100000", "--minutes", "0")) == 0
     assert f"{done + 1} of 100000 iterations are saved" in capsys.readouterr().err
 
 

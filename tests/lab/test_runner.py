@@ -1,16 +1,14 @@
 """A run that is killed, stopped or broken goes on to the same weights, and its folder is never left in doubt."""
 
 import json
-import os
 import random
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 import torch
+from copies import Copy
 from safetensors.torch import load_file
 
 from minicm.lab.__main__ import main
@@ -32,9 +30,7 @@ def train(out, *options):
 
 def started(out, *options):
     """The same in a process of its own."""
-    command = [sys.executable, "-m", "minicm", "train", str(TINY), "--out", str(out), "--log_every", "5", *options]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    return Copy(main, ["train", str(TINY), "--out", str(out), "--log_every", "5", *options])
 
 
 def numbers(out):
@@ -61,7 +57,7 @@ def until(condition, process, seconds=60):
     """Wait for the condition; the process must not end before."""
     end = time.monotonic() + seconds
     while not condition():
-        assert process.poll() is None and time.monotonic() < end, process.stderr.read()
+        assert process.poll() is None and time.monotonic() < end, process.said()
         time.sleep(0.01)
 
 
@@ -144,8 +140,7 @@ def test_kill_at_any_moment_and_on_is_the_run_in_one_piece(tmp_path):
     until((cut / "checkpoint.pt").exists, process)
     time.sleep(random.SystemRandom().uniform(0, 0.3))
     process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    assert process.ended()[0] == -signal.SIGKILL
     with open(cut / "log.jsonl", "a") as file:
         file.write('{"iteration": 399, "loss": 1.0}\n{"iterat')  # what a crash may leave
     assert train(cut, *options) == 0
@@ -163,8 +158,8 @@ def test_a_running_folder_is_closed_to_others_and_a_signal_saves(tmp_path, numbe
     assert "another run writes to" in refusal(capsys)
 
     process.send_signal(number)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    code, text = process.ended()
+    assert code == 128 + number
     done = json.loads((out / "log.jsonl").read_text().splitlines()[-1])["iteration"]
     last = text.strip().splitlines()[-1]
     assert f"stopped by {number.name}" in last and "the same command goes on" in last and "Traceback" not in text
