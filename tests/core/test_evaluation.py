@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from minicm.data import eight_gaussians, eight_gaussians_mixture, moons
+from minicm.data import eight_gaussians, eight_gaussians_mixture, moons, toy
 from minicm.evaluation import (
     CountCalls,
     Yardstick,
@@ -378,3 +378,12 @@ def test_bad_arguments_are_one_clear_line(call, message):
     with pytest.raises(ValueError, match=message) as e:
         call()
     assert "\n" not in str(e.value)
+
+
+@pytest.mark.parametrize("name", ["g8", "moons", "checkerboard", "swiss_roll", "pinwheel"])
+def test_thirty_fresh_true_sets_measure_one_floor_on_average(name):
+    """At the default number of samples; sixteen directions are enough to see it."""
+    sampler, n = toy(name), 20_000
+    ruler = Yardstick(sampler, n, num_projections=16)
+    found = [ruler.ed_over_floor(sampler(n, torch.Generator().manual_seed(500 + k))) for k in range(30)]
+    assert 0.8 < sum(found) / 30 < 1.2 and sum(value > 1.5 for value in found) <= 3
