@@ -83,6 +83,8 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("nets/mlp", "torch.cat([angles.cos(), -angles.sin()]", "torch.cat([angles.cos(), angles.sin()]", "nets"),
     ("nets/mlp", "_init_normal(layer, 1.7)", "_init_normal(layer, 0.57)", "nets"),
     ("nets/mlp", "math.sqrt(self.labels) * (label", "(label", "nets"),
+    ("plotting/film", "tick + round(100 * hold) * 10", "tick", "film"),
+    ("plotting/film", ".sum(2).argmin(1)", ".sum(2).argmax(1)", "film"),
     ("data/batches", "return points[places], labels[places]", "return points[places], labels[:n]", "toys"),
     ("sampling/few_steps", "(path.sigma(t) ** 2 - (keep * path.sigma(m)) ** 2)", "(path.sigma(t) ** 2 + (keep * path.sigma(m)) ** 2)", "few_steps"),
     ("sampling/few_steps", "keep = path.alpha(t) / path.alpha(m)", "keep = path.alpha(m) / path.alpha(t)", "few_steps"),
