@@ -76,9 +76,9 @@ def student(run: Callable[..., Run | Chain], draw: Draw = c.by_consistency) -> M
     return Method(lambda sampler, teacher, seed: lambda n: run(sampler, teacher, n, seed), draw)
 
 
-def scratch(run: Callable[..., Run]) -> Method:
+def scratch(run: Callable[..., Run | Chain], draw: Draw = c.by_consistency) -> Method:
     """A method whose run is run(sampler, updates, seed)."""
-    return Method(lambda sampler, teacher, seed: lambda n: run(sampler, n, seed), from_teacher=False)
+    return Method(lambda sampler, teacher, seed: lambda n: run(sampler, n, seed), draw, from_teacher=False)
 
 
 def with_pairs(run: Callable[..., Run]) -> Method:
@@ -110,6 +110,7 @@ OURS: dict[str, Method] = {
     "ect": scratch(ect_run),
     "direct_exact": Method(from_the_exact_teacher, from_teacher=False, needs_mixture=True),
     "direct": with_pairs(c.direct_run),
+    "stable_direct": scratch(c.stable_direct_run, c.by_last),
     "progressive": student(c.progressive_run, c.by_ddim),
     "vsd": replace(student(c.vsd_run), evaluations=(1,)),
     "dmd": with_pairs(c.dmd_run),
@@ -121,6 +122,10 @@ OURS: dict[str, Method] = {
     "lagrangian": student(c.lagrangian_run, c.by_jumps),
     "tcm": student(c.tcm_run, c.by_truncated),
     "rcm": student(c.rcm_run),
+    "imf": student(c.improved_meanflow_run, c.by_jumps),
+    "alpha_flow": student(c.alpha_flow_run, c.by_jumps),
+    "drifting": replace(scratch(c.drifting_run), evaluations=(1,)),
+    "sinkhorn": replace(scratch(c.sinkhorn_run), evaluations=(1,)),
     "imm": student(c.imm_run, c.by_restarts),
 }
 METHODS = OURS | {name: peer(run) for name, run in peers().items()}

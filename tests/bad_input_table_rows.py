@@ -105,6 +105,10 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
         f"plotting.style.{name}": "the inside of the figures, which have tests of what they refuse"
         for name in ("axes_or_new", "numbers", "window", "plane", "bare", "subsample")
     },
+    **{
+        f"rivals.sample_matching.{name}": "the inside of fields, which SampleMatchingLoss gives batches of one shape"
+        for name in ("mean_shift", "energy_field", "sinkhorn_plan")
+    },
     "rivals.alternating.frozen": "takes a module alone",
     "rivals.alternating.summed": "takes losses alone; that there is one has a test",
     "data.cifar10.data_folder": "takes the environment",
@@ -542,9 +546,10 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "rivals.flow_maps.ctm_loss": FLOW_MAP | {"u": TIMES},
     "rivals.flow_maps.flow_map_loss": FLOW_MAP,
     "rivals.flow_maps.diagonal": FLOW_MAP,
-    "rivals.flow_maps.eulerian": JVP,
-    "rivals.flow_maps.lagrangian": JVP | {"teacher": good(lambda: None)},
-    "rivals.flow_maps.meanflow": JVP,
+    "rivals.flow_maps.alpha_flow": {"alpha": Role(lambda: 0.5, POSITIVE.bad + values("beyond", 1.5))},
+    "rivals.flow_maps.eulerian": JVP | {"own": SHARE},
+    "rivals.flow_maps.lagrangian": JVP | {"teacher": good(lambda: half)},
+    "rivals.flow_maps.meanflow": JVP | {"own": SHARE},
     "rivals.flow_maps.semigroup": FLOW_MAP,
     "rivals.guided.GuidedSCMLoss": {"loss": good(lambda: None)},
     "rivals.guided.with_scales": {"batches": good(lambda: [(points(B, D), torch.zeros(B))])},
@@ -570,6 +575,22 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "scale": COLUMN.but(lambda: torch.ones(2)).only("shape", "type"),
     },
     "rivals.inductive.energy_kernel": {"distance": good(lambda: points(2, 3, 3)), "scale": good(lambda: torch.ones(2))},
+    "losses.denoising.DenoisingLoss": {"teacher": good(lambda: half)},
+    "losses.denoising.VelocityLoss": {"teacher": good(lambda: half)},
+    "losses.stable.batch_denoiser": {"references": SAMPLES.only("array")},
+    "losses.stable.StableLoss": {
+        "loss": Role(lambda: losses.VelocityLoss(TRIG, log_normal(-1.0, 1.0)), values("type", None)),
+        "references": good(lambda: draw_points),
+        "extra": AT_LEAST_0,
+    },
+    "rivals.sample_matching.laplace": {"tau": POSITIVE},
+    "rivals.sample_matching.gaussian_window": {"h": POSITIVE},
+    "rivals.sample_matching.drifting": {"kernels": Role(lambda: [rivals.laplace(0.1)], values("empty", []))},
+    "rivals.sample_matching.sinkhorn": {"weight": POSITIVE, "iterations": COUNT},
+    "rivals.sample_matching.SampleMatchingLoss": {
+        "field": good(lambda: rivals.energy_field),
+        "levels": LEVEL_TENSOR,
+    },
     "rivals.matching.MatchingLoss": {
         "levels": LEVEL_TENSOR,
         "weighting": good(lambda: rivals.matching.unweighted),

@@ -26,6 +26,8 @@ from .discrete import reciprocal_gap as reciprocal_gap
 from .distances import l2 as l2
 from .distances import pseudo_huber as pseudo_huber
 from .distances import squared as squared
+from .stable import StableLoss as StableLoss
+from .stable import batch_denoiser as batch_denoiser
 from .time_pairs import closing as closing
 from .time_pairs import neighbours as neighbours
 from .time_pairs import two_times as two_times

@@ -15,33 +15,51 @@ from ..times import Law
 
 
 def denoising_loss(
-    model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path, sigma_data: float = 0.5
+    model: Denoiser,
+    x0: Tensor,
+    eps: Tensor,
+    t: Tensor,
+    *,
+    path: Path,
+    sigma_data: float = 0.5,
+    teacher: Denoiser | None = None,
 ) -> Tensor:
     """(nsr² + σ_d²)/(nsr σ_d)² ‖D(x_t, t) − x0‖²/d, per sample; (B,), on average 1 where F = 0.
 
     nsr = σ(t)/α(t).  d: elements per sample.  With EDM's scaling it is the plain squared error of F.
-    x0, eps: (B, *S).  t: (B,).  Raises ValueError for shapes that do not fit, and unless sigma_data > 0.
+    x0, eps: (B, *S).  t: (B,).  teacher: the denoiser whose answer stands for x0; None: x0 itself.
+    Raises ValueError for shapes that do not fit, and unless sigma_data > 0.
     Source: Karras et al. 2022 (EDM), eq. 2 and table 1.
     """
     check_positive("sigma_data", sigma_data)
     x, nsr = path.mix(x0, eps, t), path.nsr(t)
     weight = (nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2
-    error = of_path("model", model, path)(x, t) - x0
+    error = of_path("model", model, path)(x, t) - _clean(x0, x, t, path, teacher)
     return per_sample(like(weight, x0) * error**2) / x0[0].numel()
 
 
-def velocity_loss(model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path) -> Tensor:
+@torch.no_grad()
+def _clean(x0: Tensor, x: Tensor, t: Tensor, path: Path, teacher: Denoiser | None) -> Tensor:
+    """What the model should say at x."""
+    return x0 if teacher is None else of_path("teacher", teacher, path)(x, t)
+
+
+def velocity_loss(
+    model: Denoiser, x0: Tensor, eps: Tensor, t: Tensor, *, path: Path, teacher: Denoiser | None = None
+) -> Tensor:
     """‖v(x_t, t, D(x_t, t)) − v(x_t, t, x0)‖²/d, per sample; (B,), data units per time, squared.
 
     v is `path.velocity`.  On TrigFlow this is ‖σ_d F − (cos t z − sin t x0)‖²/d = σ_d² `denoising_loss`; on the linear
     path it is flow matching.
-    x0, eps: (B, *S).  t: (B,), with σ(t) > 0.  Raises ValueError for shapes that do not fit.
+    x0, eps: (B, *S).  t: (B,), with σ(t) > 0.  teacher: the denoiser whose answer stands for x0; None: x0 itself.
+    Raises ValueError for shapes that do not fit.
     Source: Lu and Song 2024 (sCM), eq. 4; Lipman et al. 2023 (flow matching), eq. 9.
     """
     x, model = path.mix(x0, eps, t), of_path("model", model, path)
     # v is affine in x0 with slope α̇ − σ̇ α/σ: the difference needs neither velocity
     slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
-    return per_sample((like(slope, x) * (model(x, t) - x0)) ** 2) / x0[0].numel()
+    error = model(x, t) - _clean(x0, x, t, path, teacher)
+    return per_sample((like(slope, x) * error) ** 2) / x0[0].numel()
 
 
 @dataclass(frozen=True)
@@ -55,6 +73,7 @@ class DenoisingLoss:
     path: Path
     law: Law
     sigma_data: float = 0.5
+    teacher: Denoiser | None = None
 
     def __post_init__(self) -> None:
         check_positive("sigma_data", self.sigma_data)
@@ -62,7 +81,9 @@ class DenoisingLoss:
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t = self.path.time_at(self.law(len(x0), generator))
         eps = torch.empty_like(x0).normal_(generator=generator)
-        return denoising_loss(model, x0, eps, t, path=self.path, sigma_data=self.sigma_data)
+        return denoising_loss(
+            model, x0, eps, t, path=self.path, sigma_data=self.sigma_data, teacher=self.teacher
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,8 +95,9 @@ class VelocityLoss:
 
     path: Path
     law: Law
+    teacher: Denoiser | None = None
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t = self.path.time_at(self.law(len(x0), generator))
         eps = torch.empty_like(x0).normal_(generator=generator)
-        return velocity_loss(model, x0, eps, t, path=self.path)
+        return velocity_loss(model, x0, eps, t, path=self.path, teacher=self.teacher)

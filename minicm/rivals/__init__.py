@@ -24,6 +24,7 @@ from .distillation import solved_pairs as solved_pairs
 from .flow_maps import CTMLoss as CTMLoss
 from .flow_maps import FlowMapLoss as FlowMapLoss
 from .flow_maps import Rule as Rule
+from .flow_maps import alpha_flow as alpha_flow
 from .flow_maps import ctm_loss as ctm_loss
 from .flow_maps import diagonal as diagonal
 from .flow_maps import eulerian as eulerian
@@ -61,5 +62,15 @@ from .matching import matching_loss as matching_loss
 from .matching import on_path as on_path
 from .matching import unweighted as unweighted
 from .matching import vsd as vsd
+from .sample_matching import Closeness as Closeness
+from .sample_matching import Field as Field
+from .sample_matching import SampleMatchingLoss as SampleMatchingLoss
+from .sample_matching import drifting as drifting
+from .sample_matching import energy_field as energy_field
+from .sample_matching import gaussian_window as gaussian_window
+from .sample_matching import laplace as laplace
+from .sample_matching import mean_shift as mean_shift
+from .sample_matching import sinkhorn as sinkhorn
+from .sample_matching import sinkhorn_plan as sinkhorn_plan
 from .truncated import TruncatedLoss as TruncatedLoss
 from .truncated import with_first_stage as with_first_stage

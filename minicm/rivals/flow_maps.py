@@ -6,6 +6,9 @@ Each says one thing that the exact map obeys, as a regression of V on sg(V + mov
     Lagrangian  ∂_s X(x, t, s) = v(X, s)             move = ∂_s B (v(X, s) − ∂_s X)
     semigroup   X(x, t, s) = X(X(x, t, u), u, s)     move = (X(X(x, t, u), u, s) − X(x, t, s))/B   Shortcut; CTM
 
+Two neighbours of the Eulerian rule: iMF differentiates V along its own velocity, and α-Flow takes a short jump along v
+in place of the derivative.
+
 On the diagonal s = t, X = x, and the first two moves are v − V: flow matching is part of them.  The papers' letters:
 
     here (noise at t_max)        CTM           Shortcut (noise at 0)       MeanFlow
@@ -21,7 +24,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..checks import check_alike, check_batch, check_between, check_per_sample
+from ..checks import check_alike, check_batch, check_between, check_per_sample, check_positive
 from ..losses.denoising import velocity_loss
 from ..losses.time_pairs import TimePairs, two_times
 from ..paths import Path
@@ -40,15 +43,25 @@ class Rule(Protocol):
     ) -> tuple[Tensor, Tensor]: ...
 
 
-def eulerian(derivative: VelocityDerivative = exact_velocity_derivative) -> Rule:
+def eulerian(derivative: VelocityDerivative = exact_velocity_derivative, *, own: float = 0.0) -> Rule:
     """move = −∂_t B dX/dt, the total derivative along (v, 1) with s held: where on its way x is does not matter.
 
     On the linear path V + move = v − (t − s) dV/dt, MeanFlow's target; on TrigFlow with s = 0 it is sCM's tangent.
-    Source: Geng et al. 2025 (MeanFlow), eq. 6; Boffi et al. 2024 (flow map matching), Eulerian map distillation.
+    own: β, the share of V(x, t, t) in the direction of V's derivative, which is β V(x, t, t) + (1 − β) v; 0 in
+    MeanFlow, 1 in iMF.  Of v, the slope of one sample's path, the move then repeats the noise −∂_t B A times instead of
+    −∂_t B dX/dx times: less where the map tears basins apart, more where it contracts.
+    Raises ValueError unless 0 <= own <= 1.
+    Source: Geng et al. 2025 (MeanFlow), eq. 6; Boffi et al. 2024 (flow map matching), Eulerian map distillation;
+    Geng et al. 2025 (improved MeanFlow), sec. 4.1.
     """
+    check_between("own", own, 0.0, 1.0)
 
     def rule(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        V, dV = derivative(model, x, t, s, v, torch.ones_like(t), torch.zeros_like(s))
+        along = v
+        if own:
+            with torch.no_grad():
+                along = own * model.velocity(x, t, t) + (1 - own) * v
+        V, dV = derivative(model, x, t, s, along, torch.ones_like(t), torch.zeros_like(s))
         (a, b), (da, db) = coefficients(model.path, t, s), start_rates(model.path, t, s)
         change = like(da, x) * x + like(a, x) * v + like(db, x) * V.detach() + like(b, x) * dV
         return V, -like(db, x) * change
@@ -56,12 +69,38 @@ def eulerian(derivative: VelocityDerivative = exact_velocity_derivative) -> Rule
     return rule
 
 
-def lagrangian(teacher: Denoiser | None = None, derivative: VelocityDerivative = exact_velocity_derivative) -> Rule:
+def alpha_flow(alpha: float) -> Rule:
+    """move = ((X(x_u, u, s) − A x)/B − V)/α, x_u a jump along v from t to u = t − α (t − s): no derivative at all.
+
+    One number leads from trajectory flow matching (α = 1, where the target is v) over twice the semigroup's move (α =
+    1/2, if v is V(x, t, u)) to MeanFlow (α → 0, where it is the Eulerian move up to a factor near 1).
+    Raises ValueError unless 0 < alpha <= 1.  Source: Zhang et al. 2025 (AlphaFlow), its α-Flow objective.
+    """
+    check_positive("alpha", alpha)
+    check_between("alpha", alpha, 0.0, 1.0)
+
+    def rule(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        check_alike("v", v, "x", x)
+        V, u = model.velocity(x, t, s), t - alpha * (t - s)
+        (a, b), (first_a, first_b) = coefficients(model.path, t, s), coefficients(model.path, t, u)
+        with torch.no_grad():
+            end = model(like(first_a, x) * x + like(first_b, x) * v, u, s)
+            wanted = (end - like(a, x) * x) / like(torch.where(s < t, b, 1), x)
+        return V, _off_diagonal((wanted - V.detach()) / alpha, v - V.detach(), t, s)
+
+    return rule
+
+
+def lagrangian(teacher: Denoiser, derivative: VelocityDerivative = exact_velocity_derivative) -> Rule:
     """move = ∂_s B (v(X, s) − ∂_s X): with its destination, X moves as the ODE does; v − V on the diagonal.
 
-    teacher: the denoiser whose ODE that is; None: the model's own diagonal, V(X, s, s).
+    teacher: the denoiser whose ODE that is.  Without one, the model's own diagonal in its place, training diverges at
+    usual rates: the target asks a model that is still wrong where its own jump ends.
+    Raises ValueError for None.
     Source: Boffi et al. 2024 (flow map matching), Lagrangian map distillation, here with a stopped target.
     """
+    if teacher is None:
+        raise ValueError("expected a teacher, got None: by itself this rule diverges, use eulerian() or semigroup")
 
     def rule(model: FlowMap, x: Tensor, t: Tensor, s: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         V, dV = derivative(model, x, t, s, torch.zeros_like(x), torch.zeros_like(t), torch.ones_like(s))
@@ -69,7 +108,7 @@ def lagrangian(teacher: Denoiser | None = None, derivative: VelocityDerivative =
         with torch.no_grad():
             end = like(a, x) * x + like(b, x) * V
             change = like(da, x) * x + like(db, x) * V + like(b, x) * dV
-            wanted = model.velocity(end, s, s) if teacher is None else model.path.velocity(end, s, teacher(end, s))
+            wanted = model.path.velocity(end, s, teacher(end, s))
         return V, _off_diagonal(like(db, x) * (wanted - change), v - V.detach(), t, s)
 
     return rule
@@ -155,9 +194,13 @@ def meanflow(
     ends: float = 0.1,
     power: float = 0.0,
     derivative: VelocityDerivative = exact_velocity_derivative,
+    own: float = 0.0,
 ) -> FlowMapLoss:
-    """MeanFlow: the Eulerian rule with data in the teacher's place.  Source: Geng et al. 2025, Alg. 1."""
-    return FlowMapLoss(two_times(path, law, diagonal=diagonal, ends=ends), eulerian(derivative), power=power)
+    """MeanFlow: the Eulerian rule with data in the teacher's place; own = 1: iMF.
+
+    Source: Geng et al. 2025 (MeanFlow), Alg. 1; Geng et al. 2025 (improved MeanFlow), sec. 4.1.
+    """
+    return FlowMapLoss(two_times(path, law, diagonal=diagonal, ends=ends), eulerian(derivative, own=own), power=power)
 
 
 def shortcut(path: Path, law: Law, *, diagonal: float = 0.5, ends: float = 0.2) -> FlowMapLoss:

@@ -9,13 +9,16 @@ from small_maps import MEAN, STD, exact_map, gradients, inner_pair, small_map
 from torch.func import jvp
 
 from minicm.losses import consistency_loss, scm_tangent, two_times, velocity_loss
-from minicm.oracles import gaussian
+from minicm.oracles import gaussian, gaussian_flow
 from minicm.paths import Linear, TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.rivals import (
     CTMLoss,
     FlowMapLoss,
     IMMLoss,
+    KnownMap,
+    alpha_flow,
+    coefficients,
     ctm_loss,
     diagonal,
     eulerian,
@@ -24,13 +27,27 @@ from minicm.rivals import (
     meanflow,
     semigroup,
     shortcut,
+    start_rates,
     to_data,
 )
 from minicm.shapes import like
 from minicm.solvers import heun_step
 from minicm.times import log_normal
 
-RULES = {"eulerian": eulerian(), "lagrangian": None, "own lagrangian": lagrangian(), "semigroup": semigroup}
+RULES = {
+    "eulerian": eulerian(), "iMF": eulerian(own=1.0), "alpha": alpha_flow(0.3), "lagrangian": None,
+    "semigroup": semigroup,
+}  # fmt: skip
+
+
+class ExactWithDiagonal(KnownMap):
+    """The exact map of the Gaussian, which answers its velocity at s = t, too."""
+
+    def velocity(self, x, t, s):
+        denoised = gaussian(MEAN, STD).denoiser(self.path)(x, t)
+        same = like((t == s).double(), x) > 0
+        apart = super().velocity(x, t, torch.where(t == s, t / 2, s))
+        return torch.where(same, self.path.velocity(x, t, denoised), apart)
 
 
 @pytest.mark.parametrize("path", PATHS, ids=name)
@@ -45,11 +62,57 @@ def test_the_exact_map_of_a_gaussian_does_not_move(path, rule):
     assert V.abs().max() > 0.1 and move.abs().max() < 1e-9 * max(1, V.abs().max().item())
 
 
-def test_the_models_own_diagonal_serves_the_lagrangian_rule_as_a_teacher_does():
+@pytest.mark.parametrize("own", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_the_noise_of_a_move_follows_its_law(path, own):
+    """At the exact map the move is −∂_t B (own A + (1 − own) dX/dx) (v − E v): 0 on average."""
+    model = ExactWithDiagonal(gaussian_flow(MEAN, STD, path), path)
+    x, (t, s) = MEAN + torch.randn(7, 2), inner_pair(path)
+    mean = path.velocity(x, t, gaussian(MEAN, STD).denoiser(path)(x, t))
+    noise = torch.randn(7, 2)
+    (a, _), (_, db) = coefficients(path, t, s), start_rates(path, t, s)
+    stretch = torch.hypot(path.alpha(s) * STD, path.sigma(s)) / torch.hypot(path.alpha(t) * STD, path.sigma(t))
+    expected = -like(db * (own * a + (1 - own) * stretch), x) * noise
+    move = eulerian(own=own)(model, x, t, s, mean + noise)[1]
+    torch.testing.assert_close(move, expected, rtol=1e-7, atol=1e-8)
+
+
+def test_without_its_own_velocity_imf_is_meanflow_bit_for_bit():
     model, (t, s) = small_map(TrigFlow()), inner_pair(TrigFlow())
     x, v = torch.randn(7, 2), torch.randn(7, 2)
-    own = lagrangian()(model, x, t, s, v)[1]
-    torch.testing.assert_close(own, lagrangian(diagonal(model))(model, x, t, s, v)[1])
+    assert torch.equal(eulerian(own=0.0)(model, x, t, s, v)[1], eulerian()(model, x, t, s, v)[1])
+    assert not torch.equal(eulerian(own=0.1)(model, x, t, s, v)[1], eulerian()(model, x, t, s, v)[1])
+
+
+@pytest.mark.parametrize("path", [Linear(), TrigFlow()], ids=name)
+def test_alpha_flow_tends_to_meanflow(path):
+    """α → 0: c times the Eulerian move, c = 1 (linear), (t − s)/(sin(t − s) cos(t − s)) (TrigFlow), at order 1."""
+    model, (t, s) = small_map(path), inner_pair(path)
+    x, v, gap = torch.randn(7, 2), torch.randn(7, 2), t - s
+    c = torch.ones_like(t) if isinstance(path, Linear) else gap / (gap.sin() * gap.cos())
+    limit = like(c, x) * eulerian()(model, x, t, s, v)[1]
+    errors = [(alpha_flow(alpha)(model, x, t, s, v)[1] - limit).norm() for alpha in (0.02, 0.01, 0.005)]
+    assert 1.8 < errors[0] / errors[1] < 2.2 and 1.8 < errors[1] / errors[2] < 2.2
+
+
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_alpha_flow_holds_trajectory_matching_and_shortcut(path):
+    model, (t, s) = small_map(path), inner_pair(path)
+    x, v = torch.randn(7, 2), torch.randn(7, 2)
+    V, move = alpha_flow(1.0)(model, x, t, s, v)
+    torch.testing.assert_close(move, v - V)
+    half = alpha_flow(0.5)(model, x, t, s, model.velocity(x, t, (t + s) / 2))[1]
+    torch.testing.assert_close(half, 2 * semigroup(model, x, t, s, v)[1])
+
+
+def test_rules_that_are_refused():
+    with pytest.raises(ValueError, match="expected a teacher, got None: by itself this rule diverges"):
+        lagrangian(None)
+    for alpha in (0.0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="alpha"):
+            alpha_flow(alpha)
+    with pytest.raises(ValueError, match="own"):
+        meanflow(TrigFlow(), log_normal(-1, 1.6), own=2.0)
 
 
 def test_on_the_linear_path_the_eulerian_target_is_meanflows():
@@ -201,7 +264,7 @@ def test_losses_draw_from_their_generator(loss):
     pairs = two_times(path, law)
     made = {
         "meanflow": meanflow(path, law), "shortcut": shortcut(path, law), "ctm": CTMLoss(law, pairs),
-        "lagrangian": FlowMapLoss(pairs, lagrangian()), "imm": IMMLoss(pairs),
+        "lagrangian": FlowMapLoss(pairs, lagrangian(mixture().denoiser(path))), "imm": IMMLoss(pairs),
     }[loss]  # fmt: skip
     x0 = torch.randn(16, 2)
     at = lambda seed: made(model, x0, 0, torch.Generator().manual_seed(seed))  # noqa: E731

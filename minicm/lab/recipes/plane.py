@@ -15,7 +15,7 @@ from torch import nn
 from ...averages import Average, PowerEMA
 from ...checks import check_count, check_positive
 from ...data import batches
-from ...losses import SCMLoss, VelocityLoss, cd, ect, ict, normalised, tangent_warmup
+from ...losses import SCMLoss, StableLoss, VelocityLoss, cd, ect, ict, normalised, tangent_warmup
 from ...nets import MLP
 from ...paths import TrigFlow
 from ...precond import Preconditioned, TrigFlowScaling
@@ -127,6 +127,12 @@ def student(teacher: nn.Module) -> nn.Module:
 def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """A diffusion model from scratch, in velocity form."""
     loss = VelocityLoss(PATH, log_normal(-1.2, 1.2))
+    return Run(new_model(seed), loss, sampler, iterations, seed, sigma_rel=0.1)
+
+
+def stable_diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """A diffusion model from scratch, whose targets are the posterior means over 1,024 points of the data."""
+    loss = StableLoss(VelocityLoss(PATH, log_normal(-1.2, 1.2)), sampler)
     return Run(new_model(seed), loss, sampler, iterations, seed, sigma_rel=0.1)
 
 

@@ -21,10 +21,11 @@ from ...precond import Preconditioned
 from ...rivals.adversarial import gan
 from ...rivals.alternating import Alternating, summed
 from ...rivals.distillation import DirectLoss, Pairs, ProgressiveLoss, drawn_pairs, halving_times, solved_pairs
-from ...rivals.flow_maps import CTMLoss, FlowMapLoss, eulerian, lagrangian, meanflow, shortcut
+from ...rivals.flow_maps import CTMLoss, FlowMapLoss, alpha_flow, eulerian, lagrangian, meanflow, shortcut
 from ...rivals.inductive import IMMLoss
 from ...rivals.jumps import FlowMap, jump_sample
 from ...rivals.matching import by_teacher_error, vsd
+from ...rivals.sample_matching import Field, SampleMatchingLoss, drifting, sinkhorn
 from ...rivals.truncated import TruncatedLoss, with_first_stage
 from ...sampling.few_steps import consistency_sample
 from ...seeds import fold
@@ -32,7 +33,7 @@ from ...shapes import Denoiser, Sampler
 from ...solvers.steps import ddim_step, heun_step, integrate, probability_flow
 from ...times import log_normal, scale_grid
 from ...training import warmup_linear_decay
-from .plane import PATH, Chain, Run, scd_run, student
+from .plane import PATH, Chain, Run, new_model, scd_run, stable_diffusion_run, student
 
 LEVELS = {1: [PATH.t_max], 2: [PATH.t_max, 1.1], 4: [PATH.t_max, 1.3, 1.1, 0.6]}  # evaluations -> angles
 # of the inputs of generators that are judged by their samples: two of five are pure noise
@@ -91,6 +92,20 @@ def direct_run(sampler: Sampler, start: nn.Module, pairs: Pairs, iterations: int
     mean of both ends, in the gap between the modes, the norm for the end that is more frequent.
     """
     return Run(student(start), DirectLoss(pairs, pseudo_huber(0.03)), sampler, iterations, seed, lr=5e-3)
+
+
+def stable_direct_run(sampler: Sampler, iterations: int, seed: int = 0) -> Chain:
+    """Direct distillation of a teacher with stable targets, from nothing: a quarter of the updates are the teacher's.
+
+    The student begins as the teacher, whose 40,000 pairs are made once it has learnt.
+    """
+    first = max(1, iterations // 4)
+
+    def second(teacher: nn.Module) -> Run:
+        pairs = teacher_pairs(teacher, event=sampler(1, torch.Generator()).shape[1:], seed=seed)
+        return direct_run(sampler, teacher, pairs, max(1, iterations - first), seed + 1)
+
+    return Chain(new_model(seed), [lambda start: stable_diffusion_run(sampler, first, seed), second])
 
 
 def progressive_run(
@@ -161,6 +176,32 @@ def meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int 
     """MeanFlow from a diffusion model's weights."""
     loss = meanflow(PATH, WIDE, diagonal=0.25, ends=0.5)
     return Run(flow_map(start), loss, sampler, iterations, seed)
+
+
+def improved_meanflow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """iMF from a diffusion model's weights: MeanFlow, differentiated along the model's own velocity."""
+    loss = meanflow(PATH, WIDE, diagonal=0.25, ends=0.5, own=1.0)
+    return Run(flow_map(start), loss, sampler, iterations, seed)
+
+
+def alpha_flow_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
+    """α-Flow from a diffusion model's weights, with α = .1: MeanFlow without a derivative."""
+    loss = FlowMapLoss(two_times(PATH, WIDE, diagonal=0.25, ends=0.5), alpha_flow(0.1))
+    return Run(flow_map(start), loss, sampler, iterations, seed)
+
+
+def _matched_samples(field: Field, sampler: Sampler, iterations: int, seed: int) -> Run:
+    return Run(new_model(seed), SampleMatchingLoss(PATH, field), sampler, iterations, seed)
+
+
+def drifting_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """Drifting from scratch, with Laplace kernels of three reaches: no path, no teacher, one evaluation."""
+    return _matched_samples(drifting(), sampler, iterations, seed)
+
+
+def sinkhorn_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
+    """Sample matching by entropic transport, from scratch: no path, no teacher, one evaluation."""
+    return _matched_samples(sinkhorn(), sampler, iterations, seed)
 
 
 def shortcut_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) -> Run:
@@ -237,3 +278,9 @@ def by_ddim(models: nn.ModuleList, noise: Tensor, evaluations: int, generator: t
 def by_truncated(models: nn.ModuleList, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
     """Consistency sampling with the second stage above its boundary and the first below; (B, *S)."""
     return by_consistency(with_first_stage(models[2], models[1], BOUNDARY), noise, evaluations, generator)
+
+
+@torch.no_grad()
+def by_last(models: nn.ModuleList, noise: Tensor, evaluations: int, generator: torch.Generator) -> Tensor:
+    """Consistency sampling with the model of the last stage; (B, *S)."""
+    return by_consistency(models[-1], noise, evaluations, generator)
