@@ -2,7 +2,7 @@
 
     python benchmarks/steps.py [--net mlp] [--batch 256,1024] [--repeats 9] [--json FILE]
     python benchmarks/steps.py --net unet --batch 64 --repeats 3 --updates 2
-    python benchmarks/steps.py --net unet32 --batch 64 --repeats 3 --updates 1 --only diffusion,sct,scd
+    python benchmarks/steps.py --net unet32 --batch 64 --repeats 3 --updates 1 --only "diffusion;sct;scd"
 
 limit: the ratio of floating-point operations in products of matrices and convolutions, counted by torch, backward
 passes included: what would remain if nothing else cost anything.  On paper, with a backward pass of two forward ones
@@ -227,7 +227,7 @@ def interleaved(steps: dict[str, Callable], repeats: int, updates: int) -> dict[
 def measure(net: str, batch: int, repeats: int, updates: int, only: list[str] | None = None) -> list[dict[str, object]]:
     made = methods(net)
     if only is not None and not {"diffusion"} <= set(only) <= made.keys():
-        raise ValueError(f"expected --only with diffusion and others of {', '.join(made)}, got {', '.join(only)}")
+        raise ValueError(f"expected --only with diffusion and others of {'; '.join(made)}, got {'; '.join(only)}")
     steps = {name: stepper(net, make, batch) for name, make in made.items() if only is None or name in only}
     flops = {name: operations(step) for name, step in steps.items()}
     seconds = interleaved(steps, repeats, updates)
@@ -252,7 +252,7 @@ def command(argv: list[str]) -> None:
     parser.add_argument("--batch", type=counts, default="256,1024", help="batch sizes (256,1024)")
     parser.add_argument("--repeats", type=count, default=9)
     parser.add_argument("--updates", type=count, default=40, help="per repeat")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="methods, of which diffusion is one (all)")
+    parser.add_argument("--only", type=lambda text: text.split(";"), help="methods, of which diffusion is one (all)")
     parser.add_argument("--json", type=json_file, metavar="FILE")
     options = parser.parse_args(argv)
     torch.set_num_threads(1)

@@ -20,6 +20,11 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("checks", "t.ndim == 1 and t.shape[0] == x.shape[0]", "t.numel() in (1, len(x))", "shapes"),
+    ("nets/layers", "return value, dn * weight[:, None, None]", "return value, dn", "unet_tangents"),
+    ("nets/layers", "return n, (dv - n * (n * dv)", "return n, (dv - dv * (n * dv)", "unet_tangents"),
+    ("nets/blocks", "d = torch.addcmul(dn * s + db, n, ds)", "d = dn * s + db", "unet_tangents"),
+    ("nets/blocks", "(dq.transpose(1, 2) @ k + q.transpose(1, 2) @ dk)", "(dq.transpose(1, 2) @ k)", "unet_tangents"),
+    ("nets/unet", "h, dh = activated(*mapped(layer, h, dh))", "h, dh = activated(*mapped(layer, h, 0 * dh))", "unet_tangents"),
     ("checks", "for other, t in times.items() if times else ():", "for other, t in ():", "steps"),
     ("shapes", "return t.to(x.dtype).reshape", "return t.to(torch.bfloat16).to(x.dtype).reshape", "shapes"),
     ("paths", "like(self.d_alpha(t), x) * x0 + like(self.d_sigma(t), x)", "like(self.d_alpha(t), x) * x0 - like(self.d_sigma(t), x)", "paths"),

@@ -187,6 +187,7 @@ def test_the_table_of_stored_files_is_that_of_the_folder():
             assert content.get("settings", content)["command"] == command
         assert (ROOT / command.split()[1]).is_file() and source.split()[0].strip(",") in (
             "CIFAR-10",
+            "MNIST",
             "digits",
             "points",
         )
