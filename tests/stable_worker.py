@@ -1,4 +1,4 @@
-"""For test_determinism.py: stable_worker.py THREADS trains short 2D models and prints numbers of them, JSON."""
+"""For test_determinism.py: stable_worker.py THREADS ... prints numbers of short 2D trainings, JSON."""
 
 import json
 import sys
@@ -33,10 +33,9 @@ def numbers(model, path, levels):
     }
 
 
-if __name__ == "__main__":
-    torch.set_num_threads(int(sys.argv[1]))
-    path = cm.TrigFlow()
-    found = {}
+def all_numbers():
+    """{loss: {quantity: [numbers]}}."""
+    path, found = cm.TrigFlow(), {}
     for name, loss in (
         ("ECT", cm.ect(path, total=UPDATES)),
         ("diffusion", cm.VelocityLoss(path, cm.log_normal(-1.0, 1.4))),
@@ -44,4 +43,13 @@ if __name__ == "__main__":
     ):
         model, mean_loss = trained(loss, cm.TrigFlowScaling())
         found[name] = numbers(model, path, [path.t_max, 0.8]) | {"loss": [mean_loss]}
-    print(json.dumps({"kernels": torch.backends.cpu.get_cpu_capability(), "numbers": found}))
+    return found
+
+
+if __name__ == "__main__":
+    threads, runs = [], []
+    for asked in sys.argv[1:]:
+        torch.set_num_threads(int(asked))
+        threads.append(torch.get_num_threads())
+        runs.append(all_numbers())
+    print(json.dumps({"kernels": torch.backends.cpu.get_cpu_capability(), "threads": threads, "numbers": runs}))

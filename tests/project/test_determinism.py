@@ -11,6 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 import stable
+import stable_worker
+import torch
 from nbformat.v4 import new_code_cell, new_notebook, new_output
 
 ROOT = Path(__file__).parents[2]
@@ -18,30 +20,39 @@ AVERAGE, SAMPLE = 1e-5, 1e-4  # data units: the tolerances of docs/reliability.m
 
 
 @cache
-def numbers(threads, kernels):
-    """{loss: {quantity: [numbers]}} of short trainings in a process of its own; "": the machine's own kernels."""
-    chosen = os.environ | {"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads), "PYTHONPATH": str(ROOT)}
+def numbers(kernels):
+    """[{loss: {quantity: [numbers]}}] of short trainings, in a process of its own; "": the machine's own kernels.
+
+    With those of its own it trains with one thread, with one again, and with two.
+    """
+    threads = ["1"] if kernels else ["1", "1", "2"]
+    chosen = os.environ | {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     chosen |= {"OMP_WAIT_POLICY": "PASSIVE"}  # a thread that waits sleeps: on a busy machine it would spin for a minute
     chosen.pop("ATEN_CPU_CAPABILITY", None)
-    command = [sys.executable, str(ROOT / "tests" / "stable_worker.py"), str(threads)]
+    command = [sys.executable, str(ROOT / "tests" / "stable_worker.py"), *threads]
     chosen |= {"ATEN_CPU_CAPABILITY": kernels} if kernels else {}
     done = subprocess.run(command, env=chosen, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert not kernels or found["kernels"] == kernels.upper()
+    assert found["threads"] == [int(number) for number in threads]
     return found["numbers"]
 
 
 @pytest.mark.slow
 def test_the_same_seed_again_gives_the_same_bits():
-    assert numbers(1, "") == numbers.__wrapped__(1, "")
+    """In one process, and in another."""
+    first, again, _ = numbers("")
+    assert first == again
+    torch.set_default_dtype(torch.float32)
+    assert stable_worker.all_numbers() == first
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("threads", "kernels"), [(2, ""), (1, "default")], ids=["two threads", "plain kernels"])
-def test_other_kernels_and_threads_change_no_printed_digit(threads, kernels):
+@pytest.mark.parametrize(("run", "kernels"), [(2, ""), (0, "default")], ids=["two threads", "plain kernels"])
+def test_other_kernels_and_threads_change_no_printed_digit(run, kernels):
     """What is printed has two decimals, or three."""
-    ours, others = numbers(1, ""), numbers(threads, kernels)
+    ours, others = numbers("")[0], numbers(kernels)[run]
     assert ours.keys() == others.keys()
     for name, quantities in ours.items():
         for quantity, values in quantities.items():
