@@ -40,7 +40,7 @@ EDIT_WORDS = COMMON | {
     "--number": ["0", "abc", "9999"],
 }
 DEMO_WORDS = {"--data": ["spiral", ""], "--iterations": ["0", "-1", "2.5", "abc"], "--seed": ["abc", "2.5"]}
-BENCHMARKS = {"arena", "quality", "solvers", "steps", "images", "import_time", "tables"}
+BENCHMARKS = {"arena", "floors", "quality", "solvers", "steps", "images", "import_time", "tables"}
 NUMBER = ["0", "-1", "2.5", "abc", ""]
 STEP_WORDS = {"--net": ["none"], "--batch": ["0", "64,x", ""], "--repeats": NUMBER, "--updates": NUMBER}
 IMAGE_WORDS = {"--nets": ["none"], "--eager": ["x"], "--compiled": ["x"], "--batch": NUMBER, "--repeats": NUMBER}
@@ -105,6 +105,7 @@ COMMANDS = [
     *each(["steps"], STEP_WORDS),
     *each(["images"], IMAGE_WORDS | {"--device": ["nowhere"]}),
     *each(["import_time"], {"--repeats": NUMBER}),
+    *each(["floors"], {"--n": NUMBER, "--sets": NUMBER, "--data": ["mars"]}),
 ]
 
 
