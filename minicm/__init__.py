@@ -49,7 +49,7 @@ from .times import uniform as uniform
 from .times import uniform_grid as uniform_grid
 from .training import fit as fit
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from ..checks import check_count, shown
 from ..data.cifar10 import to_pixels
+from ..data.shipped import shipped
 from .frechet import Moments, PrecisionRecall, features_of, kid, nearest, precision_recall
 from .stored import stored_classifier
 
-CLASSIFIER = Path(__file__).resolve().parents[2] / "data" / "cifar10_classifier.safetensors"
+CLASSIFIER = shipped("data") / "cifar10_classifier.safetensors"
 SIZES = (32, 16)  # of which the file holds statistics
 _PAIRS = 5000  # samples of each side for what costs their square
 

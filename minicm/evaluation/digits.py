@@ -5,18 +5,18 @@ Floor: the distance of one half of the data to the other.  Models train on the f
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..checks import check_count
 from ..data.digits import digit_halves
+from ..data.shipped import shipped
 from .distances import rows
 from .frechet import Moments, features_of, nearest
 from .stored import stored_classifier
 
-CLASSIFIER = Path(__file__).resolve().parents[2] / "data" / "digits_classifier.safetensors"
+CLASSIFIER = shipped("data") / "digits_classifier.safetensors"
 
 
 class DigitsClassifier(nn.Module):

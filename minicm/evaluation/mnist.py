@@ -5,16 +5,16 @@ Floor: the distance of true pictures, a thousand of those to train on, to those 
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from ..data.mnist import mnist_small
+from ..data.shipped import shipped
 from .frechet import Moments, features_of, nearest
 from .stored import stored_classifier
 
-CLASSIFIER = Path(__file__).resolve().parents[2] / "data" / "mnist_classifier.safetensors"
+CLASSIFIER = shipped("data") / "mnist_classifier.safetensors"
 SIZE = 1000  # of a set whose distance is taken, as many as there are to judge by
 
 

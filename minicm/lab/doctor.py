@@ -29,6 +29,7 @@ PACKAGES = {  # what is imported -> what is installed
     "safetensors": "safetensors",
     "pooch": "pooch",
 }
+REPOSITORY = (Path(__file__).resolve().parents[2] / "pyproject.toml").is_file()  # or an installed wheel
 Importer = Callable[[str], ModuleType]
 
 
@@ -55,7 +56,7 @@ def cache_folder(environment: Mapping[str, str] = os.environ) -> Path:
 def check_python(version: tuple[int, ...] = sys.version_info[:3]) -> Check:
     """Python must be new enough for the syntax of the package, and not too new for the torch that was tested."""
     text = ".".join(map(str, version))
-    mend = "install a Python from 3.10 to 3.14, then: make distclean demo"
+    mend = f"install a Python from 3.10 to 3.14, then: {'make distclean demo' if REPOSITORY else _install('.')}"
     if version < OLDEST_PYTHON:
         return Check("Python", "problem", f"{text} is too old", mend)
     if version[:2] > NEWEST_PYTHON:
@@ -122,7 +123,8 @@ def check_importable(
         except Exception as error:  # a package can also break while it is imported
             broken.append(package if isinstance(error, ModuleNotFoundError) else f"{package} ({_one_line(error)})")
     if broken:
-        return Check(name, "problem", f"cannot import {', '.join(broken)}", _install(extra))
+        status = "note" if name == "notebooks" and not REPOSITORY else "problem"  # lessons come with the repository
+        return Check(name, status, f"cannot import {', '.join(broken)}", _install(extra))
     return Check(name, "ok", ", ".join(packages.values()))
 
 
@@ -182,7 +184,7 @@ def diagnose() -> list[Check]:
         check_matplotlib(),
         check_importable("notebooks", NOTEBOOK_PACKAGES, '-e ".[notebooks]"'),
     ]
-    if checks[-1].status != "problem":
+    if checks[-1].status == "ok":
         checks.append(check_kernel())
     checks.append(check_cache(cache_folder()))
     if checks[-1].status != "problem":
@@ -205,7 +207,10 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _install(what: str) -> str:
-    return f"in the folder of pyproject.toml: {_quoted(sys.executable)} -m pip install -c constraints.txt {what}"
+    pip = f"{_quoted(sys.executable)} -m pip install"
+    if REPOSITORY:
+        return f"in the folder of pyproject.toml: {pip} -c constraints.txt {what}"
+    return f"{pip} {what.replace('-e ', '').replace('.', 'minicm')}"
 
 
 def _quoted(path: str) -> str:

@@ -12,16 +12,32 @@ import torch
 
 from ..checkpoints import check_weights, load_weights
 from ..checks import one_line, shown
+from ..data.shipped import shipped
 from ..precond import Preconditioned
 from .experiment import Experiment, load_experiment
 from .hardware import Hardware
 
-FOLDER = Path(__file__).resolve().parents[2] / "experiments"
+FOLDER = shipped("experiments")
 
 
 def own_experiments() -> dict[str, Path]:
     """name -> file of each experiment of the project, which lie beside the package; none where it came without."""
     return {path.stem: path for path in sorted(FOLDER.glob("*.py")) if "\nclass Config(" in path.read_text("utf-8")}
+
+
+def named_experiment(word: str) -> Path:
+    """The file that the user typed, or the project's experiment of that name, such as digits_ect.
+
+    Raises FileNotFoundError, with the names that there are, for a word that is neither.
+    """
+    path, own = Path(word), own_experiments()
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    if word not in own:
+        raise FileNotFoundError(
+            f"expected the Python file of an experiment or one of {', '.join(own) or 'none, which is all'}, got {word}"
+        )
+    return own[word]
 
 
 def record_of(experiment: Experiment) -> str:

@@ -24,6 +24,7 @@ from .command import Parser
 from .distributed import Processes, init_distributed, lost_worker
 from .experiment import Experiment, Pictures, add_fields, load_experiment, names, overridden, underscored
 from .hardware import Hardware, accelerated, setting
+from .recorded import named_experiment
 from .run_folder import Log, check_same_run, grid, lock_folder, other_torch, save_picture, write_config
 from .run_state import RunState
 
@@ -70,14 +71,14 @@ def main(argv: list[str]) -> int:
 def _options(argv: list[str]) -> tuple[Experiment, Hardware, RunOptions]:
     """What the command line asks for.  Raises ValueError, one line, that lists the fields."""
     parser = Parser(prog="minicm train", description="Train an experiment, or go on with it.", allow_abbrev=False)
-    parser.add_argument("experiment", metavar="FILE", help="such as experiments/digits_ect.py; first of all")
+    parser.add_argument("experiment", metavar="FILE", help="such as experiments/digits_ect.py, or its name; first")
     parser.add_argument("--preset", default="default", metavar="NAME", help="a named configuration of the file")
     add_fields(parser, RunOptions(), "the run")
     if argv[:1] in ([], ["-h"], ["--help"]):
         parser.parse_args(argv)  # prints the help, or says what is missing
     if argv[0].startswith("-"):
         raise ValueError(f"expected the FILE of an experiment before any option, got {argv[0]}")
-    experiment = load_experiment(argv[0])
+    experiment = load_experiment(named_experiment(argv[0]))
     parser.prog = f"minicm train {argv[0]}"
     presets = experiment.presets()
     add_fields(parser, presets["default"], f"the experiment (presets: {', '.join(presets)})")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ...checkpoints import metadata_of
 from ...checks import check_between, check_count, parsed_json
+from ...data.shipped import stored_model
 from ...seeds import fold
 from ..command import Parser
 from ..experiment import Experiment, Pictures
@@ -128,12 +129,13 @@ def finite(x: Tensor, source: str) -> Tensor:
 def loaded(source: str, device: str, experiment: str | None = None) -> Drawing:
     """The model of a run's folder, of a file in it, or of a stored file that says which experiment made it.
 
+    source: its path, or the name of a stored model that comes with the package.
     experiment: the file that made it, which is executed; needed unless it is one of the project's.
     Raises OSError or ValueError, one line, for anything else, and for a device that this computer lacks.
     """
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(f"expected a run's folder or a file of weights, found no {path}")
+        path = stored_model(source)
     if path.suffix == ".safetensors" and not (path.parent / "config.json").exists():
         made, config = _stored(path, experiment)
         weights = path
@@ -166,7 +168,9 @@ def _stored(path: Path, experiment: str | None) -> tuple[Experiment, Hardware]:
 def add_common(parser: Parser, *, number: int | None, how_many: str) -> None:
     """Add what all three commands take: RUN, --experiment, --number, whose help is `how_many`, --seed and --device."""
     parser.add_argument(
-        "source", metavar="RUN", help="a run's folder, or a file of weights such as RUN/ema05.safetensors"
+        "source",
+        metavar="RUN",
+        help="a run's folder, a file of weights such as RUN/ema05.safetensors, or a stored model's name",
     )
     parser.add_argument(
         "--experiment", metavar="FILE", help="that made it, which is executed; not needed for the project's own"
