@@ -59,7 +59,7 @@ def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
 
 def _once(tensors: list[Tensor | None]) -> list[Tensor]:
     """In their order, without None and without what is tied."""
-    return [t for t in dict.fromkeys(tensors) if t is not None]
+    return list({id(t): t for t in tensors if t is not None}.values())
 
 
 class EMA(Average):
