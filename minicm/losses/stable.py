@@ -67,5 +67,5 @@ class StableLoss:
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         fresh = [self.references(self.extra, generator).to(x0)] if self.extra else []
-        loss: Loss = replace(self.loss, teacher=batch_denoiser(torch.cat([x0, *fresh]), self.loss.path))
+        loss: Loss = replace(self.loss, teacher=batch_denoiser(torch.cat([x0, *fresh]), self.loss.path))  # type: ignore[assignment]
         return loss(model, x0, iteration, generator)

@@ -152,10 +152,10 @@ class Block(nn.Module):
         """Value and tangent."""
         h, dh = activated(*self.norm0.with_tangent(x, dx))
         h, dh = convolved(self.conv0, self.resample(h), self.resample(dh))
-        h, dh = activated(*self.condition.with_tangent(h, dh, embedding, dembedding))
+        h, dh = activated(*self.condition.with_tangent(h, dh, embedding, dembedding))  # type: ignore[operator]
         h, dh = convolved(self.conv1, *self.dropout.with_tangent(h, dh))
         x, dx = self.resample(x), self.resample(dx)
         if not isinstance(self.skip, nn.Identity):
             x, dx = convolved(self.skip, x, dx)
         x, dx = halfway(x, h), halfway(dx, dh)
-        return (x, dx) if isinstance(self.attention, nn.Identity) else self.attention.with_tangent(x, dx)
+        return (x, dx) if isinstance(self.attention, nn.Identity) else self.attention.with_tangent(x, dx)  # type: ignore[operator]

@@ -112,14 +112,14 @@ class UNet(nn.Module):
         h, dh = convolved(self.first, u, du)
         skips = [(h, dh)]
         for block in self.encoder:
-            h, dh = block.with_tangent(h, dh, *told)
+            h, dh = block.with_tangent(h, dh, *told)  # type: ignore[operator]
             skips.append((h, dh))
         for block in self.middle:
-            h, dh = block.with_tangent(h, dh, *told)
+            h, dh = block.with_tangent(h, dh, *told)  # type: ignore[operator]
         for block in self.decoder:
             if block.resample is not upsampled:
                 h, dh = (torch.cat(pair, 1) for pair in zip((h, dh), skips.pop(), strict=True))
-            h, dh = block.with_tangent(h, dh, *told)
+            h, dh = block.with_tangent(h, dh, *told)  # type: ignore[operator]
         return convolved(self.last, *activated(*self.norm.with_tangent(h, dh)))
 
     def _embedding(self, c: Tensor, label: Tensor | None, scale: Tensor | None) -> Tensor:
