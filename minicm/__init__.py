@@ -48,6 +48,7 @@ from .times import scale_grid as scale_grid
 from .times import uniform as uniform
 from .times import uniform_grid as uniform_grid
 from .training import fit as fit
+from .training import progress as progress
 
 __version__ = "0.2.0"
 

@@ -75,6 +75,29 @@ def fit(
     return _updates(model, loss, batches, optimizer, ema, clip, lr, seed, start, parts)
 
 
+def progress(records: Iterable[Record], total: int, name: str = "training") -> Iterator[Record]:
+    """The first `total` records of `fit`, with a bar on stderr: how far it is, the smoothed loss, the time left.
+
+    name: what stands before the bar.  What is done stays done if the loop over it is left, by `break` or by Ctrl-C.
+    Raises ValueError unless total >= 1, when called.
+    """
+    check_count("total", total)
+    return _shown(records, total, name)
+
+
+def _shown(records: Iterable[Record], total: int, name: str) -> Iterator[Record]:
+    """The same, apart so that its argument is checked when it is called."""
+    from tqdm import tqdm
+
+    smooth = 0.0
+    with tqdm(total=total, desc=f"{name:>12}", unit=" it", dynamic_ncols=True) as bar:
+        for k, record in enumerate(islice(records, total)):
+            smooth = record.loss if k == 0 else 0.98 * smooth + 0.02 * record.loss
+            bar.set_postfix_str(f"loss {smooth:.4f}", refresh=False)
+            bar.update()
+            yield record
+
+
 def part_seed(seed: int, part: int) -> int:
     """The seed of part 0, 1, ... of every batch of a run; that of part 0 is the run's own.
 

@@ -750,6 +750,11 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         "high": Role(lambda: 80.0, NUMBER.bad + values("order", 0.01)),
     },
     "times.uniform_grid": {},
+    "training.progress": {
+        "records": good(lambda: [Record(0, 1.0, 1.0)]),
+        "total": COUNT,
+        "name": good(lambda: "training"),
+    },
     "training.fit": {
         "model": good(lambda: FIT_MODEL),
         "optimizer": good(lambda: adam(FIT_MODEL)),

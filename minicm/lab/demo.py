@@ -14,7 +14,6 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from ..checkpoints import write_whole
 from ..data import TOYS, eight_gaussians_mixture, toy
@@ -25,6 +24,7 @@ from ..seeds import fold
 from ..shapes import Denoiser
 from ..solvers.steps import ddim_step, integrate, probability_flow, trajectory
 from ..times import karras_grid
+from ..training import progress
 from .command import Parser
 from .recipes.plane import PATH, Run, diffusion_run, scd_run, seconds_per_update
 
@@ -130,12 +130,8 @@ def _train(name: str, make: Callable[[int], Run], asked: int | None, usual: int,
     asked: iterations, or None for the usual number, or for as many as a slow core makes in so many seconds.
     """
     run = make(asked or _affordable(make, usual, seconds))
-    shown = 0.0
-    with tqdm(total=run.iterations, desc=f"{name:>12}", unit=" it", dynamic_ncols=True) as bar:
-        for record in run.records():
-            shown = record.loss if record.iteration == 0 else 0.98 * shown + 0.02 * record.loss
-            bar.set_postfix_str(f"loss {shown:.4f}", refresh=False)
-            bar.update()
+    for _ in progress(run.records(), run.iterations, name):
+        pass
     return run.average.model
 
 

@@ -17,7 +17,7 @@ from minicm.rivals import summed, vsd
 from minicm.seeds import fold
 from minicm.shapes import conditioned
 from minicm.times import log_normal
-from minicm.training import fit, part_seed, warmup_linear_decay
+from minicm.training import Record, fit, part_seed, progress, warmup_linear_decay
 
 
 class Scalar(nn.Module):
@@ -546,3 +546,22 @@ def test_every_model_of_a_loss_is_told_the_label(kind):
     assert kind == "cd" or fake.network.shift != 0  # the critic that was told is the one that learns
     plain = lambda model, x0, iteration, generator: x0.sum(1)  # noqa: E731
     assert conditioned(plain, label) is plain
+
+
+def test_progress_hands_on_the_records_and_shows_the_smoothed_loss(capsys):
+    records = [Record(k, loss, 1.0) for k, loss in enumerate([4.0, 2.0, 2.0, 9.0])]
+    taken = iter(records)
+    assert list(progress(taken, 3, "teacher")) == records[:3]
+    assert next(taken) == records[3]  # it did not ask for one more
+    shown = capsys.readouterr().err
+    assert "teacher" in shown and "3/3" in shown and f"loss {0.98 * 3.96 + 0.04:.4f}" in shown
+
+
+def test_progress_says_at_once_what_is_wrong_and_leaves_what_is_done():
+    with pytest.raises(ValueError, match="total"):
+        progress([], 0)
+    taken = iter([Record(k, 1.0, 1.0) for k in range(5)])
+    for record in progress(taken, 5):
+        if record.iteration == 1:
+            break
+    assert next(taken).iteration == 2
