@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -86,6 +87,40 @@ def test_cifar10(runs, pictures, monkeypatch):
     train(runs, "cifar10_sct", *SMALL, "--start", start, "--warmup", "1")
     for name in ("cifar10_ect", "cifar10_scd", "cifar10_sct"):
         assert moved(runs / name, runs / "cifar10_diffusion")
+
+
+def gpu_cell():
+    """The code of lesson 15 that needs a GPU."""
+    lesson = json.loads((ROOT / "tutorials" / "15_cifar10_on_a_gpu.ipynb").read_text("utf-8"))
+    (cell,) = (cell for cell in lesson["cells"] if "nbval-skip" in cell["metadata"].get("tags", []))
+    return "".join(cell["source"])
+
+
+@pytest.mark.slow
+def test_the_commands_of_lesson_15_run_from_its_folder(tmp_path, pictures, monkeypatch, capsys):
+    """All of them, one after another, at tiny size and on the CPU, as on a machine with a GPU."""
+    monkeypatch.setenv("MINICM_DATA", str(pictures))
+    monkeypatch.setenv("MINICM_UNVERIFIED", "1")
+    monkeypatch.setattr(cifar10, "RECORDS", 12)
+    (tmp_path / "tutorials").mkdir()
+    (tmp_path / "experiments").symlink_to(EXPERIMENTS)
+    monkeypatch.chdir(tmp_path / "tutorials")
+
+    def tiny(argv):
+        more = [*SMALL, "--iterations", "2"] if argv[0] == "train" else ["--number", "4"]
+        assert main([*argv, *more, "--device", "cpu"]) == 0
+
+    monkeypatch.setattr("minicm.lab.__main__.main", tiny)
+    gpu = SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: True))
+    exec(gpu_cell(), {"torch": gpu, "Path": Path})
+    assert Path.cwd() == tmp_path / "tutorials"
+    assert (tmp_path / "out" / "cifar10_ect.png").stat().st_size > 100
+    assert {run.name for run in (tmp_path / "runs").iterdir()} == {"cifar10_diffusion", "cifar10_ect", "cifar10_scd"}
+
+
+def test_without_a_gpu_lesson_15_says_so(capsys):
+    exec(gpu_cell(), {"torch": SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: False)), "Path": Path})
+    assert capsys.readouterr().out == "needs a GPU: skipped\n"
 
 
 @pytest.mark.parametrize("name", ["digits_scd", "cifar10_ect", "cifar10_scd", "cifar10_sct"])
