@@ -415,3 +415,15 @@ def test_equal_weights_and_metadata_give_equal_bytes(tmp_path):
     assert len({file.read_bytes() for file in files}) == 1
     other = nn.Linear(3, 2)
     assert load_weights(other, files[0]) == metadata and torch.equal(other.weight, model.weight)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no umask")
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o027, 0o640)])
+def test_stored_weights_have_the_rights_of_any_new_file(tmp_path, mask, mode):
+    """An instructor's file can be read by the students: safetensors' own writer would keep it for its owner."""
+    before = os.umask(mask)
+    try:
+        save_weights(torch.nn.Linear(2, 2), tmp_path / "weights.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "weights.safetensors").stat().st_mode & 0o777 == mode
