@@ -51,7 +51,7 @@ LAW = log_normal(-1.0, 1.4)
 PAIRED = {"direct": direct_run, "dmd": dmd_run}
 CONTENDERS = [
     "direct", "progressive", "vsd", "dmd", "adversarial", "ctm", "shortcut", "meanflow", "eulerian", "lagrangian",
-    "tcm", "rcm", "imm",
+    "tcm", "rcm", "imf", "alpha_flow", "imm",
 ]  # fmt: skip
 
 
