@@ -10,7 +10,6 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from ..checks import check_floats, shown
 from .batches import batches
+from .downloads import alone, downloaded
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"
@@ -164,8 +164,8 @@ def _folder() -> Path:
         return folder
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with _alone(root) as alone:
-            for old in root.glob(f"{FOLDER}.part-*") if alone else ():  # of processes that were killed
+        with alone(root) as locked:
+            for old in root.glob(f"{FOLDER}.part-*") if locked else ():  # of processes that were killed
                 shutil.rmtree(old, ignore_errors=True)
             if not folder.is_dir():  # another process may have been faster
                 _fetch(root, folder)
@@ -174,26 +174,6 @@ def _folder() -> Path:
         manually = f"or unpack {ARCHIVE} elsewhere and set MINICM_DATA to the folder that holds {FOLDER}"
         raise OSError(f"cannot get CIFAR-10 into {root}: {reason}; mend that, {manually}") from error
     return folder
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[bool]:
-    """Wait until no other process gets the files; False, at once, on systems and disks without such locks."""
-    if os.name != "posix":
-        yield False
-        return
-    import fcntl
-
-    descriptor = os.open(root, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            locked = True
-        except OSError:  # some network disks
-            locked = False
-        yield locked
-    finally:
-        os.close(descriptor)  # which unlocks it, as kill -9 does
 
 
 def _fetch(root: Path, folder: Path) -> None:
@@ -206,7 +186,8 @@ def _fetch(root: Path, folder: Path) -> None:
     if ours := not archive.is_file():
         archive = root / f"{ARCHIVE}.part"
     try:
-        os.replace(_download(root if archive.is_file() else part, archive.name), archive)
+        place = root if archive.is_file() else part
+        os.replace(downloaded(URL, f"md5:{MD5}", archive.name, place), archive)
         _unpack(archive, part / FOLDER)
         if not folder.is_dir():
             (part / FOLDER).rename(folder)
@@ -214,16 +195,6 @@ def _fetch(root: Path, folder: Path) -> None:
             archive.unlink(missing_ok=True)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-
-
-def _download(place: Path, name: str) -> Path:
-    """The archive in `place`: pooch gives a download its name once the checksum is right, and keeps what is right."""
-    import pooch  # here, because most of the course downloads nothing
-
-    try:
-        return Path(pooch.retrieve(URL, f"md5:{MD5}", name, place, progressbar=True))
-    except ValueError as error:  # of the checksum
-        raise OSError(f"what came from {URL} does not have the md5 {MD5}") from error
 
 
 def _unpack(archive: Path, folder: Path) -> None:

@@ -17,6 +17,7 @@ from torch import Tensor
 from ..checks import check_count
 from .cifar10 import UNVERIFIED, data_folder
 from .digits import Halves
+from .downloads import downloaded
 
 SIDE = 28
 GARMENTS = (
@@ -187,13 +188,11 @@ def _folder(source: _Set, files: tuple[_File, _File]) -> Path:
     for folder in (root / source.folder, root):
         if all((folder / file.name).is_file() for file in files):
             return folder
-    import pooch  # here, because most of the course downloads nothing
-
     folder = root if root.name == source.folder else root / source.folder
     try:
         for file in files:
-            pooch.retrieve(f"{source.url}/{file.name}", f"sha256:{file.packed}", file.name, folder, progressbar=True)
-    except (OSError, ValueError) as error:  # ValueError: of the checksum
+            downloaded(f"{source.url}/{file.name}", f"sha256:{file.packed}", file.name, folder)
+    except OSError as error:
         reason = " ".join(str(error).split())[:300]
         manually = f"or set MINICM_DATA to a folder that holds {files[0].name} and {files[1].name}"
         raise OSError(f"cannot get {source.label} into {folder}: {reason}; mend that, {manually}") from error

@@ -28,6 +28,7 @@ PACKAGES = {  # what is imported -> what is installed
     "tqdm": "tqdm",
     "safetensors": "safetensors",
     "pooch": "pooch",
+    "filelock": "filelock",
 }
 REPOSITORY = (Path(__file__).resolve().parents[2] / "pyproject.toml").is_file()  # or an installed wheel
 Importer = Callable[[str], ModuleType]

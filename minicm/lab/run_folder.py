@@ -22,6 +22,7 @@ from importlib.metadata import version
 from math import ceil
 from pathlib import Path, PurePath
 
+import filelock
 import torch
 from torch import Tensor
 
@@ -106,32 +107,25 @@ def lock_folder(folder: Path) -> Iterator[None]:
 
     Raises OSError, one line, if another run holds it, it cannot be written, or what it holds leads elsewhere.
     """
+    lock = filelock.FileLock(folder / "lock")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if strange := sorted(path.name for path in folder.iterdir() if not _own(path)):
             raise OSError(errno.ELOOP, f"{shown(strange[0])} there is a link or no file, which a run does not write to")
-        file = open(folder / "lock", "a")
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise OSError(f"another run writes to {folder}: wait for it, or choose another folder with --out") from None
     except OSError as error:
         raise OSError(f"cannot write to {folder}: {error.strerror}; choose another folder with --out") from None
-    with file:
-        try:
-            _lock(file.fileno())
-        except OSError:
-            raise OSError(f"another run writes to {folder}: wait for it, or choose another folder with --out") from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _own(path: Path) -> bool:
     """Whether it is a file or a folder itself: links and pipes lead elsewhere."""
     return not path.is_symlink() and (path.is_file() or path.is_dir())
-
-
-def _lock(descriptor: int) -> None:
-    """Lock the file until it is closed; elsewhere than on POSIX, two runs in one folder are not noticed."""
-    if os.name == "posix":
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 class Log:

@@ -6,6 +6,7 @@ import tarfile
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pooch
 import pytest
@@ -52,6 +53,11 @@ def archive(files, extra=()):
     return raw.getvalue()
 
 
+def names(folder):
+    """What lies there, without the lock."""
+    return sorted(path.name for path in folder.iterdir() if path.name != ".lock")
+
+
 def unpacked(folder, files):
     (folder / FOLDER).mkdir(parents=True)
     for name, data in files.items():
@@ -67,24 +73,35 @@ def small(monkeypatch, tmp_path):
     )
     monkeypatch.delenv("MINICM_UNVERIFIED", raising=False)
     monkeypatch.setenv("MINICM_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(pooch.core, "time", SimpleNamespace(sleep=lambda seconds: None))  # between tries
     return tmp_path / "data"
 
 
 @pytest.fixture
 def served(monkeypatch, tmp_path):
-    """serve(data) makes `data` the archive that is downloaded, from this machine; returns the requests so far."""
+    """serve(data) makes `data` the archive that is downloaded, from this machine; returns the requests so far.
+
+    failures: status codes of the first answers.
+    """
     pooch.get_logger().setLevel("WARNING")  # it keeps writing to the stderr of the first test
-    requests, site = [], tmp_path / "site"
+    requests, failing, site = [], [], tmp_path / "site"
     site.mkdir()
 
     class Handler(SimpleHTTPRequestHandler):
-        def log_message(self, *_):
+        def do_GET(self):
+            self.send_error(failing.pop(0)) if failing else super().do_GET()
+
+        def log_request(self, *_):
             requests.append(self.path)
+
+        def log_message(self, *_):
+            pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=site))
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def serve(data, checksum=None):
+    def serve(data, checksum=None, failures=()):
+        failing[:] = failures
         (site / "it.tar.gz").write_bytes(data)
         monkeypatch.setattr(cifar10, "URL", f"http://127.0.0.1:{server.server_port}/it.tar.gz")
         monkeypatch.setattr(cifar10, "MD5", checksum or hashlib.md5(data).hexdigest())
@@ -114,7 +131,7 @@ def test_the_archive_is_fetched_once(small, served, capfd):
     assert cifar10_test()[1].tolist() == [0, 1, 2]
     assert len(requests) == 1
     assert "%" in capfd.readouterr().err  # progress
-    assert [path.name for path in small.iterdir()] == [FOLDER]
+    assert names(small) == [FOLDER]
 
 
 def test_files_at_hand_are_used_without_a_download(small, served, monkeypatch):
@@ -143,16 +160,29 @@ def one_line(kind, call=cifar10_train):
 def test_a_wrong_checksum_leaves_nothing(small, served):
     served(archive(contents()), checksum="0" * 32)
     assert "does not have the md5 000" in one_line(OSError)
-    assert list(small.iterdir()) == []
+    assert names(small) == []
 
 
 def test_a_download_that_breaks_off_leaves_nothing_and_the_next_one_succeeds(small, served):
     whole = archive(contents())
-    served(whole[: len(whole) // 2], checksum=hashlib.md5(whole).hexdigest())
+    requests = served(whole[: len(whole) // 2], checksum=hashlib.md5(whole).hexdigest())
     one_line(OSError)
-    assert list(small.iterdir()) == []
+    assert names(small) == [] and len(requests) == 4
     served(whole)
     assert len(cifar10_train()[0]) == 5 * N
+
+
+def test_a_failing_answer_is_asked_again(small, served):
+    requests = served(archive(contents()), failures=[503, 500, 429])
+    assert len(cifar10_train()[0]) == 5 * N and len(requests) == 4
+    assert names(small) == [FOLDER]
+
+
+def test_a_server_that_goes_on_failing_is_one_line(small, served):
+    requests = served(archive(contents()), failures=[503] * 4)
+    text = one_line(OSError)
+    assert text.startswith(f"cannot get CIFAR-10 into {small}: 503 ") and "MINICM_DATA" in text
+    assert names(small) == [] and len(requests) == 4
 
 
 def test_no_network_is_one_line_with_the_way_out(small, monkeypatch):
@@ -174,9 +204,9 @@ def test_an_unpacking_that_is_interrupted_is_taken_up_again_without_a_download(s
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(cifar10, "_copy", interrupted)
         cifar10_train()
-    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz.part"]
+    assert names(small) == ["cifar-10-binary.tar.gz.part"]
     assert len(cifar10_train()[0]) == 5 * N and len(requests) == 1
-    assert [path.name for path in small.iterdir()] == [FOLDER]
+    assert names(small) == [FOLDER]
 
 
 def test_the_folder_gets_its_name_at_the_very_end(small, served, monkeypatch):
@@ -232,7 +262,7 @@ def test_an_archive_with_the_right_checksum_and_the_wrong_content(small, served,
     served(data)
     with pytest.raises(OSError, match=f"^cannot get CIFAR-10 into [^\n]*{what}[^\n]*$"):
         cifar10_train()
-    assert [path.name for path in small.iterdir()] == ["cifar-10-binary.tar.gz.part"]
+    assert names(small) == ["cifar-10-binary.tar.gz.part"]
 
 
 @pytest.mark.parametrize(

@@ -95,12 +95,10 @@ def test_a_damaged_file_is_named_in_one_line(folder, change, told):
 
 @pytest.mark.parametrize("read", [mnist_train, mnist_test, fashion_train])
 def test_without_a_network_the_error_names_the_folder_and_the_way_out(read, tmp_path, monkeypatch):
-    import pooch
-
-    def offline(*arguments, **options):
+    def offline(*arguments):
         raise OSError("no network")
 
-    monkeypatch.setattr(pooch, "retrieve", offline)
+    monkeypatch.setattr(module, "downloaded", offline)
     monkeypatch.setenv("MINICM_DATA", str(tmp_path))
     with pytest.raises(OSError, match=r"^cannot get .*MNIST into .*: no network; .*set MINICM_DATA to a folder"):
         read()

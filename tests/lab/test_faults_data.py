@@ -6,18 +6,15 @@ import signal
 import threading
 import time
 
+import filelock
 import pooch
 import pytest
-from test_cifar10 import FOLDER, N, archive, contents, one_line, served, small  # noqa: F401  # the last two: fixtures
+from test_cifar10 import FOLDER, N, archive, contents, names, one_line, served, small  # noqa: F401  # the last two: fixtures
 
 from minicm.data import cifar10
 from minicm.data.cifar10 import cifar10_train
 
 ARCHIVE = "cifar-10-binary.tar.gz"
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
 
 
 def killed_at(monkeypatch, owner, name, flag):
@@ -57,7 +54,6 @@ def test_what_a_killed_process_left_is_removed_by_the_next(small, served, monkey
     assert names(small) == [FOLDER]
 
 
-@pytest.mark.skipif(os.name != "posix", reason="elsewhere both download")
 def test_two_at_once_download_once(small, served):  # noqa: F811
     requests = served(archive(contents()))
     found = []
@@ -76,8 +72,7 @@ def test_without_locks_what_others_are_at_is_left_alone(small, served, monkeypat
 
     served(archive(contents()))
     (small / f"{FOLDER}.part-x").mkdir(parents=True)
-    fcntl = pytest.importorskip("fcntl")
-    monkeypatch.setattr(fcntl, "flock", refuse)
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     assert len(cifar10_train()[0]) == 5 * N
     assert names(small) == [FOLDER, f"{FOLDER}.part-x"]
 
@@ -90,7 +85,7 @@ def test_an_archive_put_there_by_hand_is_used_and_stays(small, served):  # noqa:
     assert names(small) == [FOLDER, ARCHIVE]
 
 
-@pytest.mark.parametrize("call", ["_copy", "_download"])
+@pytest.mark.parametrize("call", ["_copy", "downloaded"])
 def test_a_full_disk_is_one_line_and_the_next_call_goes_on(small, served, monkeypatch, call):  # noqa: F811
     requests = served(archive(contents()))
     with monkeypatch.context() as patch:

@@ -86,7 +86,8 @@ def test_all_that_decides_what_is_printed_tested_or_graded_is_pinned():
 
 def test_dependencies_are_few():
     names = {Requirement(line).name for line in PROJECT["dependencies"]}
-    assert names == {"torch", "numpy", "matplotlib", "scikit-learn", "torchdiffeq", "tqdm", "safetensors", "pooch"}
+    files = {"safetensors", "pooch", "filelock"}
+    assert names == {"torch", "numpy", "matplotlib", "scikit-learn", "torchdiffeq", "tqdm"} | files
     assert {"notebooks", "classroom", "test"} <= set(PROJECT["optional-dependencies"])
 
 
