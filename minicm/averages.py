@@ -54,12 +54,8 @@ def _tensors(model: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
             parameters += module._parameters.values()
             buffers += module._buffers.values()
             rest += module._modules.values()
-    return _once(parameters), _once(buffers)
-
-
-def _once(tensors: list[Tensor | None]) -> list[Tensor]:
-    """In their order, without None and without what is tied."""
-    return list({id(t): t for t in tensors if t is not None}.values())
+    once = [list({id(t): t for t in found if t is not None}.values()) for found in (parameters, buffers)]  # if tied
+    return once[0], once[1]
 
 
 class EMA(Average):

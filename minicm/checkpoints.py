@@ -7,19 +7,20 @@ A checkpoint is one file because of that: between two renames a crash could pair
 import errno
 import io
 import json
+import math
 import os
 import pickle
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from .checks import one_line, shown
-from .outlines import check_fit, check_optimizer_fit, listed
+from .checks import check_fit, listed, one_line, shown
 
 _FORMAT = "minicm checkpoint 1"
 _MOST = 10**15  # iterations
@@ -117,14 +118,9 @@ def save_checkpoint(
     Raises ValueError for extras that take the name of another part, and for a state that could not be read again.
     """
     parts = {name: part.state_dict() for name, part in _parts(model, optimizer, ema, extras).items()}
-    state = {
-        "format": _FORMAT,
-        "iteration": int(iteration),
-        "optimizer_class": type(optimizer).__name__,
-        "parts": parts,
-    }
+    state = {"format": _FORMAT, "iteration": int(iteration), "optimizer_class": type(optimizer).__name__}
     buffer = io.BytesIO()
-    torch.save(state, buffer)
+    torch.save(state | {"parts": parts}, buffer)
     _load(buffer, f"what would be written to {path}")  # a file that cannot be read must not replace one that can
     write_whole(Path(path), buffer.getbuffer())
 
@@ -188,22 +184,15 @@ def write_whole(path: Path, data: bytes | memoryview) -> None:
         except BaseException:  # Ctrl-C as well
             part.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        if os.name == "posix":  # makes the rename last through a power cut; only POSIX opens folders
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
     except OSError as error:
         in_the_way = isinstance(error, FileExistsError)  # only mkdir says so
         reason = "a file is where its folder should be" if in_the_way else error.strerror or one_line(error)
         room = "make room there, or " if error.errno == errno.ENOSPC else ""
         raise OSError(f"cannot write {path}: {reason}; {room}choose a folder that can be written") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename last through a power cut; only POSIX opens folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -241,3 +230,63 @@ def _load(file: BinaryIO, what: str) -> object:
 def _check_exists(path: Path) -> None:
     if not path.is_file():
         raise FileNotFoundError(f"expected a file {path}, found {'a folder' if path.is_dir() else 'none'}")
+
+
+def check_optimizer_fit(found: object, optimizer: torch.optim.Optimizer, what: str) -> None:
+    """Raise ValueError, one line, unless `optimizer` can go on from the state `found`, called `what` in the text.
+
+    Its groups and settings are of the same kinds, switches aside, and what it keeps for a parameter looks as it would
+    after an update, tried without data; a parameter that had no gradient yet has nothing.
+    """
+    known = optimizer.state_dict()["param_groups"]
+    groups, kept = (found.get(key) if isinstance(found, dict) else None for key in ("param_groups", "state"))
+    listing = isinstance(groups, list) and all(isinstance(group, dict) for group in groups) and isinstance(kept, dict)
+    if not (listing and all(isinstance(group.get("params"), list) for group in groups)):
+        raise ValueError(f"expected the state of an optimizer as {what}, got another {type(found).__name__}")
+    sizes, wanted = ([len(group["params"]) for group in each] for each in (groups, known))
+    if sizes != wanted:
+        raise ValueError(f"{what} does not fit: expected groups of {wanted} parameters, got {sizes}")
+    for group, now in zip(groups, known):
+        shared = now.keys() & group.keys()
+        settings = (
+            {key: each[key] for key in shared & each.keys() if not _is_switch(each[key])} for each in (group, now)
+        )
+        check_fit(*settings, f"the settings of {what}")
+        if group["params"] != now["params"]:
+            raise ValueError(f"{what} does not fit: expected the parameters numbered as they are now")
+    _check_kept(kept, optimizer, [number for group in known for number in group["params"]], what)
+
+
+def _check_kept(kept: dict, optimizer: torch.optim.Optimizer, numbers: list[int], what: str) -> None:
+    after = _kept_after_an_update(optimizer)
+    for number, state in kept.items():
+        if number not in numbers or not isinstance(state, dict):
+            raise ValueError(f"{what} does not fit: expected a dict for each of {len(numbers)} parameters")
+        if after is not None:
+            check_fit(state, after.get(number, {}), f"what is kept for parameter {number} of {what}")
+        done = state.get("step", 0)  # updates
+        if isinstance(done, Tensor | float | int) and not 0 <= float(done) < math.inf:
+            raise ValueError(f"{what} does not fit: expected a number of updates, got {float(done)}")
+
+
+def _is_switch(setting: object) -> bool:
+    """Such as foreach: yes, no, or None for what torch thinks best, which may be another in the next run."""
+    return setting is None or isinstance(setting, bool)
+
+
+def _kept_after_an_update(optimizer: torch.optim.Optimizer) -> dict[int, dict] | None:
+    """The state of such an optimiser after an update of tensors without content; None where it needs the content."""
+    copies = [
+        {**group, "params": [torch.empty_like(p, device="meta").requires_grad_() for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    tried = object.__new__(type(optimizer))
+    try:
+        tried.__setstate__({"defaults": optimizer.defaults, "state": defaultdict(dict), "param_groups": copies})
+        for group in copies:
+            for p in group["params"]:
+                p.grad = torch.empty_like(p)
+        tried.step()
+        return tried.state_dict()["state"]
+    except Exception:  # an optimiser may ask for anything
+        return None

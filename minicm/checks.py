@@ -5,7 +5,7 @@ They look at shapes, types and devices, never at the numbers in a tensor: that w
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, overload
 
@@ -39,6 +39,12 @@ def parsed_json(text: str | bytes, source: object) -> Any:  # noqa: ANN401
         return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"expected JSON in {source}, got {one_line(error)}") from None
+
+
+def listed(names: Iterable[object]) -> str:
+    """The first three names, in order, and how many more there are."""
+    told = sorted(map(str, names))
+    return (", ".join(told[:3]) + f" and {len(told) - 3} more" * (len(told) > 3)) or "nothing"
 
 
 def check_count(name: str, value: object, least: float = 1, most: float = math.inf) -> None:
@@ -125,6 +131,42 @@ def as_floats(name: str, values: Tensor | Sequence[float]) -> Tensor:
     if found.is_complex() or found.dtype == torch.bool:
         raise ValueError(f"expected {name} as real numbers, got {shown(found)}")
     return found.to(torch.float64)
+
+
+def check_fit(found: object, expected: object, what: str) -> None:
+    """Raise ValueError, one line, unless both hold leaves of the same names and outlines; what: how to call `found`.
+
+    The outline of a leaf is the shape of a tensor of floats, such as (2, 3), or a word: "a number", "text", ...
+    """
+    try:
+        found, expected = dict(_outlines(found)), dict(_outlines(expected))
+    except RecursionError:
+        raise ValueError(f"{what} do not fit: they are nested too deeply") from None
+    missing, foreign = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if missing or foreign:
+        raise ValueError(f"{what} do not fit: missing {listed(missing)}; unexpected {listed(foreign)}")
+    wrong = [f"{name} {expected[name]}, got {found[name]}" for name in expected if found[name] != expected[name]]
+    if wrong:
+        more = " (and more)" if len(wrong) > 1 else ""
+        raise ValueError(f"{what} do not fit: expected {wrong[0]}{more}; build the model as it was when saved")
+
+
+def _outlines(state: object, name: str = "") -> Iterator[tuple[str, str]]:
+    """(dotted name, outline) of every leaf."""
+    if isinstance(state, Mapping | list | tuple):
+        for key, value in state.items() if isinstance(state, Mapping) else enumerate(state):
+            yield from _outlines(value, f"{name}.{key}" if name else str(key))
+    else:
+        yield name, _outline(state)
+
+
+def _outline(leaf: object) -> str:
+    if isinstance(leaf, Tensor):
+        plain = leaf.is_floating_point() and leaf.layout == torch.strided
+        return f"{tuple(leaf.shape)}" + f" of {leaf.dtype}, {leaf.layout}" * (not plain)
+    if isinstance(leaf, bool | int | float):
+        return "a number"
+    return "text" if isinstance(leaf, str) else f"a {type(leaf).__name__}"
 
 
 def answered(name: str, function: Callable[..., Tensor], x: Tensor, *more: Tensor) -> Tensor:

@@ -12,13 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .checks import (
-    as_floats,
-    check_batch,
-    check_between,
-    check_event_shape,
-    check_positive,
-)
+from .checks import as_floats, check_batch, check_between, check_event_shape, check_positive
 from .shapes import like
 from .times import karras_grid, log_grid
 

@@ -19,10 +19,6 @@ from .shapes import Denoiser, PathDenoiser, like, of_path
 Scaling = Callable[[Tensor], tuple[Tensor, Tensor, Tensor, Tensor]]
 
 
-def _check_sigma_data(sigma_data: float) -> None:
-    check_positive("sigma_data", sigma_data)  # the std of the data per coordinate
-
-
 @dataclass(frozen=True)
 class EDMScaling:
     """VE scalings that give F inputs and targets of unit variance; D(x, t) → x as t → 0.
@@ -34,7 +30,7 @@ class EDMScaling:
     sigma_data: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_sigma_data(self.sigma_data)
+        check_positive("sigma_data", self.sigma_data)
 
     path = VE()
 
@@ -57,7 +53,7 @@ class ConsistencyScaling:
     t_min: float = 0.002
 
     def __post_init__(self) -> None:
-        _check_sigma_data(self.sigma_data)
+        check_positive("sigma_data", self.sigma_data)
         check_positive("t_min", self.t_min)
 
     path = VE()
@@ -80,7 +76,7 @@ class TrigFlowScaling:
     sigma_data: float = 0.5
 
     def __post_init__(self) -> None:
-        _check_sigma_data(self.sigma_data)
+        check_positive("sigma_data", self.sigma_data)
 
     @cached_property
     def path(self) -> TrigFlow:
@@ -110,7 +106,7 @@ class PathScaling:
     boundary: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_sigma_data(self.sigma_data)
+        check_positive("sigma_data", self.sigma_data)
         check_between("boundary", self.boundary, 0.0, self.path.t_max)
 
     def __call__(self, t: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

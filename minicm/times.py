@@ -91,7 +91,7 @@ def log_normal(mean: float, std: float) -> Law:
     check_positive("std", std)
 
     def draw(n: int, generator: torch.Generator | None = None) -> Tensor:
-        return torch.exp(mean + std * _randn(n, generator))
+        return torch.exp(mean + std * _drawn(torch.randn, n, generator))
 
     return draw
 
@@ -104,17 +104,14 @@ def uniform(low: float, high: float) -> Law:
         raise ValueError(f"expected low < high, got {low} and {high}")
 
     def draw(n: int, generator: torch.Generator | None = None) -> Tensor:
-        check_count("n", n)
-        device = None if generator is None else generator.device
-        return low + (high - low) * torch.rand(n, generator=generator, device=device, dtype=torch.float64)
+        return low + (high - low) * _drawn(torch.rand, n, generator)
 
     return draw
 
 
-def _randn(n: int, generator: torch.Generator | None) -> Tensor:
+def _drawn(draw: Callable[..., Tensor], n: int, generator: torch.Generator | None) -> Tensor:
     check_count("n", n)
-    device = None if generator is None else generator.device
-    return torch.randn(n, generator=generator, device=device, dtype=torch.float64)
+    return draw(n, generator=generator, device=None if generator is None else generator.device, dtype=torch.float64)
 
 
 def _check_levels(iteration: int, total: int, first: int, last: int) -> None:

@@ -150,7 +150,7 @@ GROUPS = {  # whole modules that the fuzz leaves out, and why
         ["lab.demo.", "lab.doctor.", "lab.command.", "lab.commands.", "lab.runner."],
         "the command line, fuzzed by its options",
     ),
-    **dict.fromkeys(["lab.run_folder.", "lab.run_state.", "checkpoints.", "outlines.", "lab.recorded."], FILES),
+    **dict.fromkeys(["lab.run_folder.", "lab.run_state.", "checkpoints.", "lab.recorded."], FILES),
     **dict.fromkeys(
         ["lab.experiment.", "lab.hardware.", "lab.distributed."], "files, devices and processes: tests of their own"
     ),

@@ -153,9 +153,8 @@ def ct(
     """
     grid = _levels(path)
     ct_levels(0, total, first, last)  # its checks, before the first iteration
-    return ConsistencyLoss(
-        path, neighbours(lambda k: grid(ct_levels(k, total, first, last))), target=target, distance=distance
-    )
+    pairs = neighbours(lambda k: grid(ct_levels(k, total, first, last)))
+    return ConsistencyLoss(path, pairs, target=target, distance=distance)
 
 
 def ict(
@@ -178,15 +177,11 @@ def ict(
     ict_levels(0, total, first, last)  # its checks, before the first iteration
     check_between("mean", mean)
     check_positive("std", std)
-    return ConsistencyLoss(
-        path,
-        neighbours(
-            lambda k: grid(ict_levels(k, total, first, last)),
-            lambda times: discretised_log_normal(path.nsr(times), mean, std),
-        ),
-        distance=distance or pseudo_huber(0.03),
-        weight=reciprocal_gap(path),
+    pairs = neighbours(
+        lambda k: grid(ict_levels(k, total, first, last)),
+        lambda times: discretised_log_normal(path.nsr(times), mean, std),
     )
+    return ConsistencyLoss(path, pairs, distance=distance or pseudo_huber(0.03), weight=reciprocal_gap(path))
 
 
 def ect(

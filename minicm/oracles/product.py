@@ -59,13 +59,8 @@ class Mixture1D(FlowOracle):
             centre, scale = self._components(z, s, path)
             low = (centre + scale * ranks.amin(1, keepdim=True)).amin(1, keepdim=True)
             high = (centre + scale * ranks.amax(1, keepdim=True)).amax(1, keepdim=True)
-            y = quantile_map(
-                z,
-                self._log_tail(z, t, path),
-                self._log_tail(z, s, path),
-                lambda y: self.log_prob(y, s, path)[:, None],
-                (low, high),
-            )
+            tails = self._log_tail(z, t, path), self._log_tail(z, s, path)
+            y = quantile_map(z, *tails, lambda y: self.log_prob(y, s, path)[:, None], (low, high))
             return y.to(x.dtype)
 
         return flow

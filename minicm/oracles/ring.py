@@ -80,13 +80,8 @@ class Ring(FlowOracle):
             (radius, var), (radius_s, var_s) = self._law(z, t, path), self._law(z, s, path)
             # |R + v z| differs from v|z| by at most R: the rank of r bounds |z|, and |z| bounds the radius at s.
             high = radius_s + (var_s / var).sqrt() * (r + radius)
-            y = quantile_map(
-                r,
-                self._log_tail(t, path),
-                self._log_tail(s, path),
-                lambda y: self._log_rice(y, s, path),
-                (torch.zeros_like(high), high),
-            )
+            tails, bracket = (self._log_tail(t, path), self._log_tail(s, path)), (torch.zeros_like(high), high)
+            y = quantile_map(r, *tails, lambda y: self._log_rice(y, s, path), bracket)
             return (y / r * z).to(x.dtype)
 
         return flow

@@ -77,10 +77,8 @@ def sweep_level(
     """
     check_floats("x", x)
     check_count("seed", seed, -math.inf)
-    rows = []
-    for level in (
-        as_floats("levels", levels if isinstance(levels, (Tensor, float)) else list(levels)).flatten().tolist()
-    ):
+    rows, levels = [], levels if isinstance(levels, (Tensor, float)) else list(levels)
+    for level in as_floats("levels", levels).flatten().tolist():
         if not path.t_min < level < path.t_max:
             raise ValueError(f"expected levels between {path.t_min:.6g} and {path.t_max:.6g}, got {level:.6g}")
         generator = torch.Generator(x.device).manual_seed(seed)

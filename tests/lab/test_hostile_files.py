@@ -19,11 +19,11 @@ import torch
 from faults import TINY, said, train
 from safetensors.torch import load_file, save_file
 
-from minicm.checks import parsed_json
+from minicm.checkpoints import check_optimizer_fit
+from minicm.checks import check_fit, parsed_json
 from minicm.lab.__main__ import main
 from minicm.lab.recorded import FOLDER, made_by, own_experiments
 from minicm.lab.run_folder import load_run
-from minicm.outlines import check_fit, check_optimizer_fit
 
 ROOT = Path(__file__).parents[2]
 STORED = ROOT / "data" / "digits_unet_ect.safetensors"
