@@ -240,18 +240,15 @@ def check_optimizer_fit(found: object, optimizer: torch.optim.Optimizer, what: s
     """
     known = optimizer.state_dict()["param_groups"]
     groups, kept = (found.get(key) if isinstance(found, dict) else None for key in ("param_groups", "state"))
-    listing = isinstance(groups, list) and all(isinstance(group, dict) for group in groups) and isinstance(kept, dict)
-    if not (listing and all(isinstance(group.get("params"), list) for group in groups)):
+    if not (isinstance(groups, list) and isinstance(kept, dict) and all(_is_group(group) for group in groups)):
         raise ValueError(f"expected the state of an optimizer as {what}, got another {type(found).__name__}")
     sizes, wanted = ([len(group["params"]) for group in each] for each in (groups, known))
     if sizes != wanted:
         raise ValueError(f"{what} does not fit: expected groups of {wanted} parameters, got {sizes}")
     for group, now in zip(groups, known):
         shared = now.keys() & group.keys()
-        settings = (
-            {key: each[key] for key in shared & each.keys() if not _is_switch(each[key])} for each in (group, now)
-        )
-        check_fit(*settings, f"the settings of {what}")
+        theirs, ours = ({key: each[key] for key in shared if not _is_switch(each[key])} for each in (group, now))
+        check_fit(theirs, ours, f"the settings of {what}")
         if group["params"] != now["params"]:
             raise ValueError(f"{what} does not fit: expected the parameters numbered as they are now")
     _check_kept(kept, optimizer, [number for group in known for number in group["params"]], what)
@@ -267,6 +264,10 @@ def _check_kept(kept: dict, optimizer: torch.optim.Optimizer, numbers: list[int]
         done = state.get("step", 0)  # updates
         if isinstance(done, Tensor | float | int) and not 0 <= float(done) < math.inf:
             raise ValueError(f"{what} does not fit: expected a number of updates, got {float(done)}")
+
+
+def _is_group(group: object) -> bool:
+    return isinstance(group, dict) and isinstance(group.get("params"), list)
 
 
 def _is_switch(setting: object) -> bool:
