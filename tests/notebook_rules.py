@@ -12,6 +12,7 @@ Its worked solution is tutorials/solutions/NN_topic.ipynb: the same mechanics, a
 
 import re
 
+from tutorials.compare import PIXELS
 from tutorials.execute import UNEXECUTED, cell_ids, stated_seconds
 
 __all__ = ["MAX_BYTES", "MAX_SECONDS", "broken_lesson_rules", "broken_rules"]
@@ -75,13 +76,13 @@ def headings(notebook, level):
 
 
 def printed(cell):
-    """All text that a cell's outputs show."""
+    """All text that a cell's outputs show; pictures inside of it are no text."""
     parts = []
     for output in cell.outputs:
         parts.append(output.get("text", ""))
         data = output.get("data", {})
         parts += [data.get(kind, "") for kind in ("text/plain", "text/html", "text/markdown")]
-    return "\n".join("".join(part) for part in parts)
+    return PIXELS.sub("", "\n".join("".join(part) for part in parts))
 
 
 # ---- rules for all notebooks

@@ -31,6 +31,7 @@ NUMBER = re.compile(
 COUNT = re.compile(r"(?<![\w.])\d+(?!\w|\.\d)")
 SPEED = re.compile(r"\d+(\.\d+)? ?(ms|s|min)\b")  # differs from run to run
 ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+PIXELS = re.compile(r"\biVBORw0KGgo[\w+/=]+")  # how a PNG begins in base64; sliders have theirs inside of HTML
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,10 @@ class Cell(IPyNbCell):
     """A code cell: nbval's, but numbers are compared as numbers, and stored pictures must be drawn."""
 
     def sanitize(self, s: object) -> object:
-        """A text as one with this cell's tolerance, speeds and addresses blanked; anything else as it is."""
+        """A text as one with this cell's tolerance, speeds, addresses and pixels blanked; anything else as it is."""
         if not isinstance(s, str):
             return s
+        s = PIXELS.sub("PIXELS", s)
         printed = Printed(ADDRESS.sub("ADDRESS", SPEED.sub("SPEED", s)))
         printed.tolerance = tolerance_of(self.cell.metadata)
         return printed

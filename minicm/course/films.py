@@ -8,7 +8,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ..plotting import PALETTE, Film, animate, end_colours
+from ..plotting import PALETTE, Film, Slider, animate, end_colours
 from ..plotting.style import INK, bare, numbers
 
 __all__ = ["film_of_jumps", "film_of_learning", "film_of_solvers", "film_of_steps", "film_of_trajectory", "play"]
@@ -166,8 +166,8 @@ def _triangle(ax: Axes, t: np.ndarray, k: int, share: float) -> None:
     ax.set_title("one jump" if len(t) == 2 else f"{len(t) - 1} jumps", fontsize=9)
 
 
-def play(film: Film) -> None:
-    """Show the film where a notebook plays it, and under it five of its pictures, which paper can show too."""
+def play(film: Film | Slider) -> None:
+    """Show the film or the slider where a notebook can, and under it five of its pictures, which paper shows too."""
     display(film)
     film.strip(5)
     plt.show()

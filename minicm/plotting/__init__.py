@@ -22,6 +22,8 @@ from .maps import trajectories as trajectories
 from .points import filmstrip as filmstrip
 from .points import image_grid as image_grid
 from .points import scatter as scatter
+from .slider import Slider as Slider
+from .slider import slide as slide
 from .style import LINES as LINES
 from .style import MARKERS as MARKERS
 from .style import PALETTE as PALETTE

@@ -120,6 +120,8 @@ PICTURE = v4.new_output("display_data", data={"image/png": "iVBORw0KGgo=", "text
 DRAW = 'display({"image/png": "aaaa", "text/plain": "<picture>"}, raw=True)'
 FILM = v4.new_output("display_data", data={"image/gif": "R0lGODlh", "text/plain": "<picture>"})
 PLAY = 'display({"image/gif": "aaaa", "text/plain": "<picture>"}, raw=True)'
+SLIDER = v4.new_output("display_data", data={"text/html": "<img src='data:image/png;base64,iVBORw0KGgoAb+/=='>"})
+SLIDE = """display({"text/html": "<img src='data:image/png;base64,iVBORw0KGgoXYZ'>"}, raw=True)"""
 NO_DRAW = 'display({"text/plain": "<picture>"}, raw=True)'
 UPDATE = "h = display(1, display_id='a')\nh.update(2)"
 CLEAR = "from IPython.display import clear_output\nclear_output()\nprint(1)"
@@ -134,6 +136,8 @@ RUNS = [  # (cell, whether it is green)
     (stored(PLAY, FILM), True),
     (stored(NO_DRAW, FILM), False),
     (stored(DRAW, FILM), False),
+    (stored(SLIDE, SLIDER), True),
+    (stored(SLIDE.replace("img", "b"), SLIDER), False),
     (stored(PLAY), False),
     (stored(UPDATE, v4.new_output("display_data", data={"text/plain": "2"})), False),
     (stored(UPDATE, v4.new_output("display_data", data={"text/plain": "1"})), False),
