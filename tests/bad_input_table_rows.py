@@ -112,6 +112,8 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "rivals.alternating.frozen": "takes a module alone",
     "rivals.alternating.summed": "takes losses alone; that there is one has a test",
     "data.cifar10.data_folder": "takes the environment",
+    "data.downloads.downloaded": "addresses and checksums of our own; see tests/core/test_cifar10.py",
+    "data.downloads.alone": FILES,
     **dict.fromkeys(["data.shipped.repository", "data.shipped.shipped", "data.shipped.stored_model"], FILES),
     **{
         f"evaluation.distances.{name}": "takes what `directions` and `rows` have made and checked"

@@ -104,6 +104,8 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("data/downloads", "lock.acquire()", "pass", "faults_data"),
     ("data/downloads", "RETRIES = 3", "RETRIES = 0", "cifar10"),
     ("lab/run_folder", "lock.acquire(timeout=0)", "pass", "locks"),
+    ("lab/run_folder", "done < before < total", "before < done < total", "extend"),
+    ("lab/run_folder", "before.keys()) - {\"device\"}", "before.keys())", "extend"),
     ("lab/recipes/rivals", "PATH, gamma=1.0", "PATH, gamma=0.0", "arena"),
     ("lab/results", "(int, float)) else math.inf", "(int, float)) else 0.0", "results"),
     ("lab/results", "if math.isfinite(number) else math.inf", "if math.isfinite(number) else 0.0", "results"),

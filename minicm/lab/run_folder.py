@@ -1,6 +1,7 @@
 """The folder of a run, which holds all of it.
 
-config.json           the experiment's name, or its file if it is not the project's; every field of its Config, versions
+config.json           the experiment's name, or its file if it is not the project's; the fields of its Config, versions,
+                      the device, the iterations after which the run was extended
 checkpoint.pt         what it takes to go on, on a CPU bit for bit: weights, optimiser, averages, iteration
 ema05.safetensors     averaged weights to sample with: PowerEMA, its width .05 of the run
 ema10.safetensors     and .10
@@ -15,9 +16,9 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import ceil
 from pathlib import Path, PurePath
@@ -32,6 +33,8 @@ from ..precond import Preconditioned
 from .experiment import Experiment
 from .hardware import Hardware
 from .recorded import made_by, record_of, trained_model
+
+Writer = Callable[[dict[str, float]], None]  # of a line of the log
 
 
 def load_run(
@@ -70,34 +73,85 @@ def _config(folder: Path) -> dict | None:
     raise ValueError(f"expected the config.json of a run of `minicm train` in {folder}, got another file")
 
 
-def other_torch(folder: Path) -> str | None:
-    """What to say of a checkpoint that another PyTorch made, if one did; errors as in `check_same_run`."""
-    content = _config(folder)
-    if content is None or not (folder / "checkpoint.pt").exists():
-        return None
+def _begun(folder: Path) -> dict | None:
+    """The content of config.json beside a checkpoint."""
+    return _config(folder) if (folder / "checkpoint.pt").exists() else None
+
+
+def told_before(folder: Path, device: str) -> list[str]:
+    """What to say of a checkpoint that another PyTorch or a device of another type made.
+
+    Raises ValueError as `check_same_run`.
+    """
+    if (content := _begun(folder)) is None:
+        return []
     versions, now = content.get("versions"), version("torch")
     before = versions.get("torch") if isinstance(versions, dict) else None
-    other = f"{folder} was trained with PyTorch {shown(before)}, this is {now}: it goes on, but not bit for bit"
-    return None if before == now else other
+    other = [] if before == now else [f"with PyTorch {shown(before)}, this is {now}"]
+    other += [f"on {shown(old)}, now on {device}"] if (old := content.get("device", device)) != device else []
+    return [f"{folder} was trained {text}: it goes on, but not bit for bit" for text in other]
 
 
 def check_same_run(folder: Path, experiment: Experiment, config: Hardware) -> None:
-    """Raise ValueError, one line, if the folder has a checkpoint of another experiment or configuration."""
-    old = _config(folder)
-    if old is None or not (folder / "checkpoint.pt").exists():
+    """Raise ValueError, one line, if the folder has a checkpoint of another experiment or configuration.
+
+    The device is none of what is trained.
+    """
+    if (old := _begun(folder)) is None:
         return
     if PurePath(old["experiment"]).stem != experiment.name:
         raise ValueError(f"{folder} holds a run of {old['experiment'][:200]}: choose another folder with --out")
     before, now = old["fields"], asdict(config)
-    if changed := [name for name in now.keys() | before.keys() if now.get(name) != before.get(name)]:
+    trained = (now.keys() | before.keys()) - {"device"}
+    if changed := [name for name in trained if now.get(name) != before.get(name)]:
         told = ", ".join(f"{name} {shown(before.get(name))}, not {shown(now.get(name))}" for name in sorted(changed))
-        raise ValueError(f"{folder} holds a run with {told}: choose another folder with --out, or delete this one")
+        ways = "train it longer with --extend N, " if changed == ["iterations"] else ""
+        raise ValueError(
+            f"{folder} holds a run with {told}: {ways}choose another folder with --out, or delete this one"
+        )
 
 
-def write_config(folder: Path, experiment: Experiment, config: Hardware) -> None:
-    """Write config.json."""
+def extended(folder: Path, experiment: Experiment, config: Hardware, total: int | None) -> Hardware:
+    """The configuration to go on with: with `total` iterations, for the run in the folder, which has as many or fewer.
+
+    total: None for the same configuration, of a run that begins or goes on.
+    Raises ValueError, one line, where there is no run to extend, and as `check_same_run`.
+    """
+    if total is None:
+        check_same_run(folder, experiment, config)
+        return config
+    if type(before := _iterations(folder)) is not int or not hasattr(config, "iterations"):
+        raise ValueError(
+            f"expected a run with a number of iterations in {folder}, to extend it, found none: train it first"
+        )
+    if total < before:
+        raise ValueError(f"expected --extend of at least the {before} iterations of {folder}, got {total}")
+    check_same_run(folder, experiment, replace(config, iterations=before))
+    return replace(config, iterations=total)
+
+
+def check_finished(folder: Path, done: int, total: int) -> None:
+    """Raise ValueError, one line, if the run is to be extended to `total` before its own iterations are done."""
+    before = _iterations(folder)
+    if type(before) is int and done < before < total:
+        raise ValueError(
+            f"expected a finished run to extend in {folder}, got {done} of {before} iterations: "
+            "the same command without --extend goes on"
+        )
+
+
+def _iterations(folder: Path) -> object:
+    return (_begun(folder) or {"fields": {}})["fields"].get("iterations")
+
+
+def write_config(folder: Path, experiment: Experiment, config: Hardware, device: str) -> None:
+    """Write config.json; device: the type that the run is on.  Raises ValueError for a foreign one, OSError."""
+    old, before = _begun(folder) or {}, _iterations(folder)
+    ends = old.get("extended", [])
+    ends += [before] if old and before != getattr(config, "iterations", before) else []
     versions = {name: version(name) for name in ("minicm", "torch")}
-    content = {"experiment": record_of(experiment), "fields": asdict(config), "versions": versions}
+    content = {"experiment": record_of(experiment), "fields": asdict(config), "versions": versions, "device": device}
+    content |= {"extended": ends} if ends else {}
     write_whole(folder / "config.json", (json.dumps(content, indent=1) + "\n").encode())
 
 
@@ -149,6 +203,33 @@ class Log:
     def close(self) -> None:
         """Close the file."""
         self.file.close()
+
+
+@contextmanager
+def log_writer(folder: Path, start: int) -> Iterator[Writer]:
+    """Writes a line to log.jsonl, which goes on after `start` updates.  Raises OSError, one line, where it cannot."""
+    log = Log(folder, start)
+    try:
+        yield log.write
+    finally:
+        log.close()
+
+
+@contextmanager
+def tensorboard_writer(folder: Path, start: int) -> Iterator[Writer]:
+    """Writes the numbers of a line for TensorBoard, which must be installed, to the folder tensorboard."""
+    from torch.utils.tensorboard import SummaryWriter
+
+    board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
+
+    def write(line: dict[str, float]) -> None:
+        for name in line.keys() - {"iteration"}:
+            board.add_scalar(name, line[name], line["iteration"])
+
+    try:
+        yield write
+    finally:
+        board.close()
 
 
 def _lines(path: Path) -> list[bytes]:

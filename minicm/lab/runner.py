@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -25,7 +25,18 @@ from .distributed import Processes, init_distributed, lost_worker
 from .experiment import Experiment, Pictures, add_fields, load_experiment, names, overridden, underscored
 from .hardware import Hardware, accelerated, setting
 from .recorded import named_experiment
-from .run_folder import Log, check_same_run, grid, lock_folder, other_torch, save_picture, write_config
+from .run_folder import (
+    Writer,
+    check_finished,
+    extended,
+    grid,
+    lock_folder,
+    log_writer,
+    save_picture,
+    tensorboard_writer,
+    told_before,
+    write_config,
+)
 from .run_state import RunState
 
 _PICTURES = 5  # the stream of the pictures' noise
@@ -33,13 +44,14 @@ _PICTURES = 5  # the stream of the pictures' noise
 
 @dataclass(frozen=True)
 class RunOptions:
-    """Where and how often a run writes, and when it stops: nothing here changes what is trained.
+    """Where and how often a run writes, and when it stops: nothing here but `extend` changes what is trained.
 
-    Raises ValueError unless log_every >= 1 and the others are >= 0.
+    Raises ValueError unless log_every and extend are >= 1 and the others >= 0.
     """
 
     out: str = setting("runs/NAME", "the run's folder, where NAME is that of the experiment, with _PRESET")
     minutes: float | None = setting(None, "stop after so many; the same command goes on")
+    extend: int | None = setting(None, "train a finished run on, to so many in all; rates and stages follow")
     checkpoint_minutes: float = setting(5.0, "between checkpoints")
     log_every: int = setting(100, "iterations between lines of the log")
     samples_every: int = setting(2000, "iterations between pictures; 0: only at the end")
@@ -51,6 +63,8 @@ class RunOptions:
         check_between("checkpoint_minutes", self.checkpoint_minutes, 0.0)
         if self.minutes is not None:
             check_between("minutes", self.minutes, 0.0)
+        if self.extend is not None:
+            check_count("extend", self.extend)
 
 
 def main(argv: list[str]) -> int:
@@ -101,12 +115,15 @@ def run(experiment: Experiment, config: Hardware, options: RunOptions, processes
     """
     processes, folder = processes or Processes(), Path(options.out)
     with lock_folder(folder) if processes.first else nullcontext():
-        check_same_run(folder, experiment, config)
+        config = extended(folder, experiment, config, options.extend)
         state = RunState(experiment.build(config), folder)
         start = state.load()
+        check_finished(folder, start, state.training.iterations)
         if processes.first:
-            _say(processes, other_torch(folder))
-            write_config(folder, experiment, config)
+            device = next(state.training.model.parameters()).device.type
+            for text in told_before(folder, device):
+                _say(processes, text)
+            write_config(folder, experiment, config, device)
         with _listening() as signals:
             loop = _Loop(state, experiment.pictures(config), config, options, processes, signals)
             return loop.train(start) if start < state.training.iterations else loop.again()
@@ -133,10 +150,10 @@ class _Loop:
         self.done, records = start, self._records(start)
         with ExitStack() as stack:
             bar = stack.enter_context(self._bar(start))
-            log = stack.enter_context(_writer(self.state.folder, start, self.options)) if self.processes.first else None
+            writers = self._writers(start, stack)
             try:
                 for record in records:
-                    self._after(record, bar, log)
+                    self._after(record, bar, writers)
                     if self._over():
                         break
                 self._save()
@@ -150,6 +167,11 @@ class _Loop:
                 self._save()  # the update that failed has changed nothing yet
                 raise ConnectionError(f"another process of this run is gone: {self._where()}") from error
         return self._farewell()
+
+    def _writers(self, start: int, stack: ExitStack) -> list[Writer]:
+        """Where the lines of the log go; the stack closes them."""
+        kinds = [log_writer, *[tensorboard_writer] * self.options.tensorboard] if self.processes.first else []
+        return [stack.enter_context(kind(self.state.folder, start)) for kind in kinds]
 
     def again(self) -> int:
         """The exit code when all iterations were done before; the last picture is drawn if a crash came before it."""
@@ -173,7 +195,7 @@ class _Loop:
         streams = [t.data(t.batch_size // count, seed=part_seed(t.seed, part), start=start) for part in parts]
         return islice(chain.from_iterable(zip(*streams)), (t.iterations - start) * len(parts))
 
-    def _after(self, record: Record, bar: tqdm, log: Callable[[dict], None] | None) -> None:
+    def _after(self, record: Record, bar: tqdm, writers: list[Writer]) -> None:
         """What follows an update: averages, and now and then a line, pictures, a checkpoint."""
         self.done = bar.n = record.iteration + 1
         for average in self.state.averages.values():
@@ -182,8 +204,8 @@ class _Loop:
         if self.done % self.options.log_every == 0 or self.done == self.training.iterations:
             line = self._line()
             bar.set_postfix_str(f"loss {line['loss']:.4g}", refresh=False)
-            if log is not None:
-                log(line)
+            for write in writers:
+                write(line)
         bar.update(0)
         if self.options.samples_every and self.done % self.options.samples_every == 0:
             self._draw()
@@ -252,28 +274,6 @@ class _Loop:
 
 
 @contextmanager
-def _writer(folder: Path, start: int, options: RunOptions) -> Iterator[Callable[[dict], None]]:
-    """Writes a line to log.jsonl, and its numbers for TensorBoard where that is asked for."""
-    log, board = Log(folder, start), None
-    if options.tensorboard:
-        from torch.utils.tensorboard import SummaryWriter
-
-        board = SummaryWriter(str(folder / "tensorboard"), purge_step=start)
-
-    def write(line: dict[str, float]) -> None:
-        log.write(line)
-        for name in line.keys() - {"iteration"} if board else ():
-            board.add_scalar(name, line[name], line["iteration"])
-
-    try:
-        yield write
-    finally:
-        log.close()
-        if board is not None:
-            board.close()
-
-
-@contextmanager
 def _listening() -> Iterator[list[int]]:
     """The SIGINT and SIGTERM that came: the loop looks here between updates.  A second one interrupts at once."""
     came: list[int] = []
@@ -294,6 +294,6 @@ def _listening() -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _say(processes: Processes, text: str | None) -> None:
-    if text and processes.first:
+def _say(processes: Processes, text: str) -> None:
+    if processes.first:
         print(f"minicm: {text}", file=sys.stderr)
