@@ -5,7 +5,9 @@ On Linux they share the Python of the notebooks' kernels (tutorials/kernels.py);
 
 import multiprocessing
 import os
+import runpy
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -55,8 +57,39 @@ class Copy:
             self._said.unlink(missing_ok=True)
 
 
+def python(words, folder=".", place=None, environment=None):
+    """What `python WORDS` does in a folder, from a copy: its exit code and what it printed, as subprocess.run has it.
+
+    WORDS begin with "-c", "-m" or a file.  A package is looked for in `place` first, by default in the folder.
+    """
+    with tempfile.TemporaryDirectory() as kept:
+        out = os.path.join(kept, "out")
+        arguments = ([*map(os.fspath, words)], os.fspath(folder), os.fspath(place or folder), out)
+        code, errors = Copy(_python, *arguments, environment=environment).ended(500)
+        return subprocess.CompletedProcess(words, code, Path(out).read_text("utf-8"), errors)
+
+
+def _python(words, folder, place, out):
+    os.dup2(os.open(out, os.O_WRONLY | os.O_CREAT), 1)
+    os.chdir(folder)
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)
+    first = 0 if words[0][0] != "-" else 1
+    sys.argv = ["-c" if words[0] == "-c" else words[first], *words[first + 1 :]]
+    sys.path.insert(0, place if first else os.path.dirname(words[0]))
+    try:
+        if words[0] == "-m":
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        elif words[0] == "-c":
+            exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+        else:
+            runpy.run_path(words[0], run_name="__main__")
+    finally:
+        sys.stdout.flush()
+
+
 def _run(said, environment, act, arguments):
     os.environ.update(environment)
+    sys.modules.setdefault("rfc3987_syntax", None)  # as in conftest.py: seconds of import that nobody uses
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the Python that is copied ignores it
     file = os.open(said, os.O_WRONLY)
     os.dup2(file, 2)

@@ -9,7 +9,7 @@ import torch
 import minicm as cm
 from minicm.evaluation import energy_distance
 
-UPDATES = 300
+UPDATES = 120
 
 
 def trained(loss, scaling):
@@ -18,7 +18,7 @@ def trained(loss, scaling):
     optimizer = torch.optim.Adam(model.parameters(), 1e-3)
     moons = cm.data.batches(cm.data.moons, 128)
     losses = [record.loss for record in islice(cm.fit(model, loss, moons, optimizer), UPDATES)]
-    return model.eval(), sum(losses[-100:]) / 100
+    return model.eval(), sum(losses[-40:]) / 40
 
 
 def numbers(model, path, levels):

@@ -4,13 +4,12 @@ import io
 import itertools
 import os
 import pickle
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+from copies import python
 from torch import nn
 
 from minicm import checkpoints
@@ -333,14 +332,7 @@ assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)]  # what a c
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_kill_at_any_moment_leaves_a_checkpoint_that_loads(tmp_path):
-    root = str(Path(checkpoints.__file__).parents[1])
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, str(tmp_path / "run.pt")],
-        env=os.environ | {"PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = python(["-c", KILLED, tmp_path / "run.pt"], place=Path(checkpoints.__file__).parents[1])
     assert done.returncode == 0, done.stderr
 
 

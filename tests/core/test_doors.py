@@ -1,13 +1,11 @@
 """What people bring through the doors: models, data and dtypes as they have them, each works or is told in one line."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from copies import python
 from gauntlet import mixture
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
@@ -262,15 +260,12 @@ def test_subpackages_are_there_by_attribute_and_cost_nothing_before():
         "import sys, minicm as cm; assert 'minicm.evaluation' not in sys.modules; "
         "assert cm.evaluation.energy_distance and cm.plotting.scatter; assert not hasattr(cm, 'nowhere')"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert python(["-c", code], ROOT).returncode == 0
 
 
 def test_pictures_of_two_channels_are_refused_before_they_are_trained(tmp_path):
     (tiny,) = (ROOT / "tests").rglob("tiny_experiment.py")
     text = tiny.read_text("utf-8").replace("SHAPE = (1, 2, 2)", "SHAPE = (2, 2, 2)").replace("MLP(4,", "MLP(8,")
     (tmp_path / "two.py").write_text(text, "utf-8")
-    line = [sys.executable, "-m", "minicm", "train", "two.py", "--device", "cpu", "--iterations", "1"]
-    done = subprocess.run(
-        line, cwd=tmp_path, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": f"{ROOT}"}
-    )
+    done = python(["-m", "minicm", "train", "two.py", "--device", "cpu", "--iterations", "1"], tmp_path, place=ROOT)
     assert done.returncode == 2 and "to_unit" in done.stderr and done.stderr.count("\n") == 1, done.stderr

@@ -1,11 +1,10 @@
 """The U-Net: derivatives in every mode it is used in, conditions that do what they say, and sizes as published."""
 
-import subprocess
-import sys
 from itertools import islice
 
 import pytest
 import torch
+from copies import python
 from torch.func import jvp
 
 from minicm.data import digit_halves, of_points
@@ -161,7 +160,7 @@ print("equal")
 def compiled_equals_eager(backend, device):
     """In a process of its own: a compilation that fails leaves others of the same process failing."""
     code = COMPILED.replace("BACKEND", repr(backend)).replace("DEVICE", repr(device))
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=500)
+    done = python(["-c", code])
     assert done.stdout == "equal\n", done.stderr[-2000:]
 
 

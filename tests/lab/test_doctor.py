@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from copies import python
 
 from minicm.lab import __main__, command, doctor
 
@@ -257,5 +258,5 @@ def test_exit_codes_of_commands_pass_through(monkeypatch):
 
 
 def test_python_m_minicm(tmp_path):
-    done = subprocess.run([sys.executable, "-m", "minicm", "fly"], cwd=ROOT, capture_output=True, text=True)
+    done = python(["-m", "minicm", "fly"], ROOT)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr

@@ -1,12 +1,11 @@
 """A run that is killed with SIGKILL, wherever it stands, goes on to the files of the run in one piece."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from copies import python
 from faults import TINY, content, train
 
 from minicm import checkpoints
@@ -27,9 +26,7 @@ def float32():
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_twenty_kills_and_on_is_the_run_in_one_piece(tmp_path):
     options = ["--iterations", "500", "--samples_every", "250", "--log_every", "1"]
-    command = [sys.executable, str(WORKER), str(TINY), str(tmp_path / "cut"), *options]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    done = python([WORKER, TINY, tmp_path / "cut", *options])
     print(done.stdout)
     assert done.returncode == 0, done.stderr
     assert train(tmp_path / "whole", *options) == 0

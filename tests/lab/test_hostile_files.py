@@ -7,7 +7,6 @@ import io
 import json
 import os
 import shutil
-import subprocess
 import sys
 import zipfile
 from contextlib import redirect_stderr, redirect_stdout
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from copies import python
 from faults import TINY, said, train
 from safetensors.torch import load_file, save_file
 
@@ -139,8 +139,8 @@ def test_a_file_beside_the_weights_or_in_the_working_directory_is_not_executed(t
     for record in ("digits_ect", "experiments/digits_ect.py"):
         source = stored(tmp_path / "weights", experiment=record)
         assert main(["sample", source, "--number", "2", "--device", "cpu", "--out", "x.png"]) == 0
-    command = [sys.executable, "-m", "minicm", "train", "experiments/digits_scd.py", "--teacher", str(tmp_path)]
-    subprocess.run([*command, "--out", str(tmp_path / "run")], cwd=ROOT, capture_output=True, check=False)
+    command = ["-m", "minicm", "train", "experiments/digits_scd.py", "--teacher", tmp_path]
+    assert python([*command, "--out", tmp_path / "run"], ROOT).returncode == 2
     assert not (tmp_path / "ran").exists()
 
 
@@ -251,9 +251,7 @@ def test_a_configuration_that_asks_for_another_model_takes_no_memory(tmp_path):
         "from minicm.__main__ import main",
         f"sys.exit(any(main(argv) != 2 for argv in {argvs!r}))",
     ]
-    found = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    found = python(["-c", "\n".join(lines)], ROOT)
     said = found.stderr.splitlines()
     assert found.returncode == 0 and len(said) == len(fields), found.stderr
     assert all(text.startswith("minicm: error: ") for text in said)

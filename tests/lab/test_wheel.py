@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from copies import python
 
 from minicm.data.shipped import PACKAGE, repository, shipped, stored_model
 
@@ -49,9 +50,7 @@ def minicm(wheel, tmp_path_factory):
         file.extractall(installed)
 
     def run(*words):
-        environment = {**os.environ, "PYTHONPATH": os.fspath(installed), "OMP_NUM_THREADS": "1"}
-        command = [sys.executable, "-m", "minicm", *words]
-        return subprocess.run(command, cwd=empty, env=environment, capture_output=True, text=True, check=False)
+        return python(["-m", "minicm", *words], empty, place=installed)
 
     run.folder, run.installed = empty, installed
     return run
