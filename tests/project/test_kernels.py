@@ -4,8 +4,8 @@ import json
 import multiprocessing
 import signal
 import sys
-import time
 from contextlib import nullcontext
+from functools import partial
 
 import pytest
 from jupyter_client.manager import start_new_kernel
@@ -73,10 +73,13 @@ def test_a_copy_sees_what_a_new_kernel_sees(kernels, monkeypatch):
 def test_a_copy_is_interrupted_ends_and_leaves_the_next_alone(kernels):
     manager, client = kernels(copies())
     assert multiprocessing.process.active_children()
-    client.execute("import time\nfor _ in range(1000): time.sleep(0.1)", stop_on_error=False)
-    time.sleep(0.3)
+    client.execute("import time\nprint('on')\nfor _ in range(1000): time.sleep(0.1)", stop_on_error=False)
+    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+        pass
     manager.interrupt_kernel()
-    assert client.get_shell_msg(timeout=60)["content"]["ename"] == "KeyboardInterrupt"
+    answers = iter(partial(client.get_shell_msg, timeout=60), None)  # a slow start is asked twice who it is
+    reply = next(answer for answer in answers if answer["msg_type"] == "execute_reply")
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
     assert said(client, "print(6 * 7)") == (["ok", "stream"], "42\n")
     manager.shutdown_kernel(now=False)
     assert not manager.is_alive()
