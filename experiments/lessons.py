@@ -7,17 +7,13 @@ all.  Writes data/NAME.safetensors in half precision, with the command and the m
 the eight Gaussians.
 """
 
-import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import torch
-from tqdm import tqdm
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from experiments.rivals import store, stored_teacher  # noqa: E402
+from experiments.stored import command, store_student, stored_teacher, trained  # noqa: E402
 from minicm.data import eight_gaussians, eight_gaussians_mixture  # noqa: E402
 from minicm.lab.recipes.plane import PATH, Run, cd_run, ect_run, ict_run, new_model  # noqa: E402
 from minicm.losses import cd  # noqa: E402
@@ -37,21 +33,12 @@ RUNS: dict[str, tuple[Callable[[int], Run], int]] = {
 }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(RUNS)} (all)")
-    parser.add_argument("--iterations", type=int, help="updates of each (as in the lessons)")
-    options = parser.parse_args()
-    if unknown := sorted(set(options.names) - set(RUNS)):
-        parser.error(f"expected names among {', '.join(RUNS)}, got {', '.join(unknown)}")
-    torch.set_num_threads(1)
-    for name in options.names or RUNS:
-        make, iterations = RUNS[name]
-        run = make(options.iterations or iterations)
-        for _ in tqdm(run.records(), total=run.iterations, desc=name):
-            pass
-        store(name, run.average.model, run.iterations, f"python experiments/lessons.py {name}")
+def make(name: str, asked: int | None) -> None:
+    """Train and store one student."""
+    start, usual = RUNS[name]
+    iterations = asked or usual
+    store_student(name, trained(name, start(iterations), iterations), "lessons", iterations)
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, make, RUNS)

@@ -7,22 +7,22 @@ by default all.  Writes data/NAME.safetensors in half precision, with the comman
 losses are those of minicm.lab.recipes.rivals; learning rate and average are those of `scd_run`, for all.
 """
 
-import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
-from minicm.checkpoints import load_weights, save_weights
-from minicm.data import eight_gaussians, eight_gaussians_mixture
-from minicm.evaluation import Yardstick
-from minicm.lab.recipes import rivals as recipes
-from minicm.lab.recipes.plane import PATH, new_model
-from minicm.lab.recipes.rivals import LEVELS, by_jumps
-from minicm.rivals import FlowMap
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-FOLDER = Path(__file__).resolve().parent.parent / "data"
+from experiments.stored import command, rounded, store, stored_teacher, trained  # noqa: E402
+from minicm.data import eight_gaussians, eight_gaussians_mixture  # noqa: E402
+from minicm.evaluation import Yardstick  # noqa: E402
+from minicm.lab.recipes import rivals as recipes  # noqa: E402
+from minicm.lab.recipes.plane import PATH  # noqa: E402
+from minicm.lab.recipes.rivals import LEVELS, by_jumps  # noqa: E402
+from minicm.rivals import FlowMap  # noqa: E402
+
 ITERATIONS = 1500  # some twenty seconds of one core for each
 RUNS = {
     "successor_ctm": recipes.ctm_run,
@@ -32,21 +32,6 @@ RUNS = {
     "successor_lagrangian": recipes.lagrangian_run,
     "successor_imm": recipes.imm_run,
 }
-
-
-def stored_teacher() -> torch.nn.Module:
-    """The diffusion model that all successors start from, frozen."""
-    teacher = new_model().requires_grad_(False)
-    load_weights(teacher, FOLDER / "eight_gaussians_teacher.safetensors")
-    return teacher
-
-
-def trained(name: str, teacher: torch.nn.Module, iterations: int) -> FlowMap:
-    """The averaged flow map after so many updates."""
-    run = replace(RUNS[name](eight_gaussians, teacher, iterations, 1), lr=3e-3, sigma_rel=0.1)
-    for _ in tqdm(run.records(), total=iterations, desc=name):
-        pass
-    return run.average.model
 
 
 def measured(model: FlowMap, yardstick: Yardstick) -> dict[str, str]:
@@ -59,22 +44,14 @@ def measured(model: FlowMap, yardstick: Yardstick) -> dict[str, str]:
     return note
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"any of {', '.join(RUNS)} (all)")
-    parser.add_argument("--iterations", type=int, default=ITERATIONS)
-    options = parser.parse_args()
-    if unknown := set(options.names) - set(RUNS):
-        parser.error(f"expected names among {', '.join(RUNS)}, got {', '.join(sorted(unknown))}")
-    torch.set_num_threads(1)
-    teacher, yardstick = stored_teacher(), Yardstick(eight_gaussians, mixture=eight_gaussians_mixture())
-    for name in options.names or RUNS:
-        model = trained(name, teacher, options.iterations).half().float()  # what half precision keeps
-        note = {"command": f"python experiments/successors.py {name}", "iterations": str(options.iterations)}
-        note |= measured(model, yardstick)
-        save_weights(model.half(), FOLDER / f"{name}.safetensors", metadata=note)
-        print(f"{name}: {note}", flush=True)
+def make(name: str, asked: int | None) -> None:
+    """Train and store one flow map."""
+    iterations = asked or ITERATIONS
+    run = replace(RUNS[name](eight_gaussians, stored_teacher(), iterations, 1), lr=3e-3, sigma_rel=0.1)
+    model = rounded(trained(name, run, iterations))  # what half precision keeps
+    note = measured(model, Yardstick(eight_gaussians, mixture=eight_gaussians_mixture()))
+    store(name, model.half(), "successors", iterations, note)
 
 
 if __name__ == "__main__":
-    main()
+    command(__doc__, make, RUNS)

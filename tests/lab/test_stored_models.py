@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, mnist_classifier, rivals, toys
+from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, mnist_classifier, stored, toys
 from minicm.checkpoints import load_weights
 from minicm.data import digit_halves, eight_gaussians_mixture, toy
 from minicm.data.cifar10 import to_pixels
@@ -55,8 +55,8 @@ def check_rival(file, name):
     """The very samples that were measured, so that the numbers are the same but for rounding."""
     model = new_model()
     recorded = load_weights(model, file)
-    x = toys.one_step(model, PATH.prior((rivals.N, 2), torch.Generator().manual_seed(0)))
-    found = yardstick("eight_gaussians", rivals.N).measure(x)
+    x = toys.one_step(model, PATH.prior((stored.N, 2), torch.Generator().manual_seed(0)))
+    found = yardstick("eight_gaussians", stored.N).measure(x)
     assert found.modes == int(recorded["modes"]) == 8
     assert found.c2st == pytest.approx(float(recorded["c2st"]), abs=0.01)
     assert found.ed_over_floor == pytest.approx(float(recorded["ed_over_floor"]), rel=0.05)
