@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from minicm.checkpoints import load_weights, save_weights
 from minicm.data import eight_gaussians, eight_gaussians_mixture
 from minicm.evaluation import Quality, Yardstick
 from minicm.lab.recipes.plane import PATH, Chain, Run, new_model
 from minicm.sampling import consistency_sample
-from minicm.training import progress
 
 FOLDER = Path(__file__).resolve().parent.parent / "data"
 N = 5000  # samples of a measurement, as in the notebooks
@@ -49,7 +49,7 @@ def stored_teacher() -> nn.Module:
 
 def trained(name: str, run: Run | Chain, iterations: int) -> nn.Module:
     """The averaged model; of several stages, the last one's."""
-    for _ in progress(run.records(), iterations, name):
+    for _ in tqdm(run.records(), total=iterations, desc=name):
         pass
     return run.models[-1] if isinstance(run, Chain) else run.average.model
 
