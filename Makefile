@@ -27,7 +27,7 @@ endif
 .PHONY: help demo explore test test-all quick lab course stable lock site api doctor assignments grade marks gradescope slides clean distclean
 
 help:
-	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), about a minute"
+	@echo "make demo     train a teacher and a consistency model on 2D data (DATA=moons, ...), half a minute"
 	@echo "make explore  write out/explore.html, a page on which a noise is dragged to where it ends"
 	@echo "make lab      open the course in JupyterLab"
 	@echo "make test     run all tests and every notebook (ARGS=\"-k paths\" for some)"

@@ -11,10 +11,10 @@ import torch
 
 from benchmarks import arena, failures, quality
 from benchmarks.peers import flows
-from minicm.data import digit_images, eight_gaussians, moons
+from minicm.data import digit_images, eight_gaussians, eight_gaussians_mixture, moons
 from minicm.evaluation import Quality, Yardstick
 from minicm.lab.recipes import rivals as c
-from minicm.lab.recipes.plane import PATH, Chain, diffusion_run, new_model
+from minicm.lab.recipes.plane import PATH, Chain, diffusion_run, new_model, stable_diffusion_run
 from minicm.nets import UNet
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.rivals import FlowMap, drawn_pairs, to_data
@@ -195,6 +195,25 @@ def test_pairs_of_a_teacher_start_at_the_prior_and_end_where_heun_ends():
     with torch.no_grad():
         y = integrate(probability_flow(teacher, PATH), x[first], times)
         torch.testing.assert_close(end[first], teacher(y, times[-1].expand(len(y))), rtol=1e-4, atol=1e-4)
+
+
+def test_coarse_pairs_end_where_the_exact_ode_ends():
+    denoise = eight_gaussians_mixture().denoiser(PATH)
+    x, t, end = c.coarse_pairs(denoise, eight_gaussians, count=300)(300, torch.Generator().manual_seed(0))
+    first = t == PATH.t_max
+    fine = integrate(probability_flow(denoise, PATH), x[first], PATH.time_at(scale_grid(100)))
+    assert (fine - end[first]).norm(dim=1).median() < 0.004 and len(t.unique()) == 9
+
+
+def test_stable_targets_weigh_256_points_beside_the_batch():
+    drawn = []
+
+    def sampler(n, generator):
+        drawn.append(n)
+        return eight_gaussians(n, generator)
+
+    assert len(list(stable_diffusion_run(sampler, 2).records())) == 2
+    assert drawn == [256] * 4
 
 
 def straight_line(model, x0, iteration, generator):

@@ -18,6 +18,7 @@ FIELDS = {"sampler", "evaluations", "ed_over_floor", "sw2_over_floor", "c2st", "
 def small(monkeypatch):
     torch.set_default_dtype(torch.float32)
     monkeypatch.setattr(demo, "SAMPLES", 600)
+    monkeypatch.setattr(demo, "PAIRS", 300)
 
 
 def test_the_demo_prints_its_table_and_writes_both_files(small, tmp_path, capsys):

@@ -131,9 +131,12 @@ def diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
 
 
 def stable_diffusion_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
-    """A diffusion model from scratch, whose targets are the posterior means over 1,024 points of the data."""
-    loss = StableLoss(VelocityLoss(PATH, log_normal(-1.2, 1.2)), sampler)
-    return Run(new_model(seed), loss, sampler, iterations, seed, sigma_rel=0.1)
+    """A diffusion model from scratch, whose targets are the posterior means over 512 points, half of them noised.
+
+    Their variance is so small that the rate can be five times the usual one, and a third of the updates is enough.
+    """
+    loss = StableLoss(VelocityLoss(PATH, log_normal(-1.2, 1.2)), sampler, extra=256)
+    return Run(new_model(seed), loss, sampler, iterations, seed, lr=1e-2, sigma_rel=0.1)
 
 
 def scd_run(sampler: Sampler, teacher: nn.Module, iterations: int, seed: int = 0) -> Run:

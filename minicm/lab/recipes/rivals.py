@@ -85,6 +85,12 @@ def teacher_pairs(
     return drawn_pairs(states, times[:kept], ends)
 
 
+def coarse_pairs(teacher: Denoiser, sampler: Sampler, seed: int = 0, *, count: int = 40_000) -> Pairs:
+    """`teacher_pairs` of the sampler's shape by 12 steps, in half the time."""
+    event = sampler(1, torch.Generator()).shape[1:]
+    return teacher_pairs(teacher, event=event, count=count, steps=12, kept=9, seed=seed)
+
+
 def direct_run(sampler: Sampler, start: nn.Module, pairs: Pairs, iterations: int, seed: int = 0) -> Run:
     """Direct distillation from `teacher_pairs`; start: the teacher, or an untrained model when the teacher is exact.
 
@@ -102,7 +108,7 @@ def stable_direct_run(sampler: Sampler, iterations: int, seed: int = 0) -> Chain
     first = max(1, iterations // 4)
 
     def second(teacher: nn.Module) -> Run:
-        pairs = teacher_pairs(teacher, event=sampler(1, torch.Generator()).shape[1:], seed=seed)
+        pairs = coarse_pairs(teacher, sampler, seed)
         return direct_run(sampler, teacher, pairs, max(1, iterations - first), seed + 1)
 
     return Chain(new_model(seed), [lambda start: stable_diffusion_run(sampler, first, seed), second])
