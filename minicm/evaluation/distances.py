@@ -162,8 +162,13 @@ def mmd(x: Tensor, y: Tensor, bandwidths: Sequence[float] = (0.02, 0.05, 0.15)) 
 def _mean_over_pairs(x: Tensor, y: Tensor, total: Callable[[Tensor], Tensor]) -> float:
     """Mean over all pairs of a function of |x − y|, given as `total`, its sum over a block; x: (n, D), y: (m, D)."""
     centre = y.mean(0)  # cdist squares: far from the origin it would lose digits
-    y = y - centre
-    blocks = [total(torch.cdist(part - centre, y)) for part in x.split(_CHUNK)]
+    left, right = (x - centre).split(_CHUNK), y - centre
+    if x is y:  # each pair of blocks once: |x − x'| = |x' − x|
+        after = [right[len(part) + _CHUNK * k :] for k, part in enumerate(left)]
+        twice = [2 * total(torch.cdist(part, rest)) for part, rest in zip(left, after) if len(rest)]
+        blocks = [total(torch.cdist(part, part)) for part in left] + twice
+    else:
+        blocks = [total(torch.cdist(part, right)) for part in left]
     return torch.stack(blocks).sum().item() / (len(x) * len(y))
 
 

@@ -23,7 +23,7 @@ from ..command import Parser
 ROOT = Path(__file__).resolve().parents[3]
 PARTS = ("network.js", "flow.js", "draw.js", "page.js", "check.js", "controls.js")  # in the order they need each other
 POINTS, SAMPLES = 2000, 1000  # of the data in the page; of a cloud, as in page.js
-FRESH = 99  # sets of true samples behind the floor
+FRESH = 59  # sets of true samples behind the floor
 
 DISTILLED = (
     "Learnt from the teacher's velocity in continuous time, at every noise level: it must end where the path ends."
