@@ -82,10 +82,8 @@ site: $(SITE) $(DEMO)
 	@$(ONE_THREAD) $(PY) -m minicm explore --out out/site/_build/html/explore.html
 
 # pdoc imports what it documents: it runs in $(VENV) and lies in a folder beside it, which only this command sees.
-SOURCES = $(filter-out %/__main__.py minicm/course/%,$(wildcard minicm/*.py minicm/*/*.py minicm/*/*/*.py))
 api: $(API)
-	@PYTHONPATH=$(VENV)-api $(ONE_THREAD) $(PY) -m pdoc \
-		$(subst /,.,$(patsubst %/__init__,%,$(basename $(SOURCES)))) \
+	@PYTHONPATH=$(VENV)-api $(ONE_THREAD) $(PY) -m pdoc minicm '!minicm\.course' '!.*__main__' \
 		--output-directory out/api --no-show-source --template-directory docs/api
 	@echo "the reference begins at out/api/minicm.html"
 

@@ -1,4 +1,20 @@
-"""minicm: consistency models from first principles, from points in the plane to images, in one or two steps."""
+"""minicm: consistency models from first principles, from points in the plane to images, in one or two steps.
+
+Read first: shapes, times, paths; solvers/steps; precond; losses/discrete and losses/continuous; training;
+sampling/few_steps.  docs/reading-order.md goes on from there.
+
+    shapes checks seeds times paths      what all else is written in
+    solvers sampling precond losses      the method: the ODE, few steps, the frame of a network, what is minimised
+    averages training checkpoints        the loop and its files
+    nets data oracles                    networks; points and pictures; distributions whose answers are known
+    evaluation plotting                  how good samples are, and pictures of them
+    rivals                               other methods with one or few steps; nothing above imports them
+    course lab                           checks of the exercises; settings, runs and commands
+
+Where something new goes: a loss into losses/, that of another method into rivals/; its settings in the plane into
+lab/recipes/plane.py or rivals.py; the check of an exercise of lesson NN into course/nbNN.py; what is trained on
+pictures into a file of experiments/, beside this package.  CONTRIBUTING.md shows each on an example.
+"""
 
 from importlib import import_module
 from types import ModuleType
