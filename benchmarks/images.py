@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.report import count, json_file, machine, names, print_table, write_json  # noqa: E402
 from minicm.lab.command import Parser, report  # noqa: E402
 from minicm.lab.hardware import Hardware, accelerated, chosen_device, to_device  # noqa: E402
-from minicm.lab.recipes.pictures import PATH, cifar10_model  # noqa: E402
+from minicm.lab.recipes.pictures import PATH, OnCifar10, cifar10_model  # noqa: E402
 from minicm.losses import SCMLoss, VelocityLoss, ect, normalised  # noqa: E402
 from minicm.nets import cifar10_unet, digits_unet, edm_unet  # noqa: E402
 from minicm.precond import Preconditioned, TrigFlowScaling  # noqa: E402
@@ -49,7 +49,7 @@ class Net:
 NETS = {
     "digits": Net(digits_unet, (1, 8, 8), (64, 1024)),
     "sixteen": Net(
-        lambda: cifar10_model(16, width=24, blocks=1, classes=0, dropout=0.0, double_norm=1, seed=0).network,
+        lambda: cifar10_model(OnCifar10(size=16, width=24, blocks=1, classes=0, dropout=0.0)).network,
         (3, 16, 16), (16, 1024),
     ),
     "cifar10": Net(cifar10_unet, (3, 32, 32), (4, 512)),

@@ -10,44 +10,31 @@ from dataclasses import dataclass
 
 import torch
 
-from minicm.lab.experiment import Pictures, Training
-from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
+from minicm.lab.experiment import Training
+from minicm.lab.hardware import chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
     MIDDLE,
     PATH,
-    cifar10_data,
+    OnCifar10,
     cifar10_model,
     cifar10_pictures,
+    cifar10_training,
     few_steps,
-    learning_rate,
     with_weights_of,
 )
 from minicm.losses import AdaptiveWeight, SCMLoss, normalised, tangent_warmup
-from minicm.precond import Preconditioned
 from minicm.times import log_normal
 
 
 @dataclass(frozen=True)
-class Config(Hardware):
+class Config(OnCifar10):
     start: str = setting("runs/cifar10_diffusion", "the run whose averaged weights it starts from")
-    iterations: int = setting(10_000, "updates")
-    batch_size: int = setting(256, "pictures an update")
-    lr: float = setting(2e-4, "of RAdam")
-    rise: int = setting(0, "iterations in which the learning rate rises")
-    flat: float = setting(0.5, "share of the run after which it falls to 0")
     dropout: float = setting(0.1, "share of activations, the same in the tangent")
     log_mean: float = setting(-1.0, "of the noise-to-signal ratio")
     log_std: float = setting(1.4, "of the same")
     tangent: float = setting(0.1, "c of the normalised tangent g/(|g| + c)")
     warmup: int = setting(800, "iterations in which the tangent's second part rises to its full size")
     middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
-    clip: float = setting(10.0, "largest gradient norm")
-    size: int = setting(32, "pixels; 16: means of 2 x 2 pixels")
-    width: int = setting(64, "channels")
-    blocks: int = setting(2, "residual blocks of each level")
-    classes: int = setting(10, "10: the model is told the class; 0: it is not")
-    double_norm: int = setting(1, "1: `DoubleNorm`; 0: EDM's additive conditioning")
-    seed: int = setting(0, "of weights, data and noise")
 
 
 PAPER = Config(
@@ -59,15 +46,7 @@ SIXTEEN = Config(
 )  # fmt: skip
 
 
-def new_model(c: Config) -> Preconditioned:
-    return cifar10_model(
-        c.size, width=c.width, blocks=c.blocks, classes=c.classes, dropout=c.dropout, double_norm=c.double_norm,
-        seed=c.seed,
-    )  # fmt: skip
-
-
-def pictures(c: Config) -> Pictures:
-    return cifar10_pictures(c.size, c.classes)
+new_model, pictures = cifar10_model, cifar10_pictures
 
 
 def build(c: Config) -> Training:
@@ -81,16 +60,4 @@ def build(c: Config) -> Training:
         weight=weight,
     )
     optimizer = torch.optim.RAdam([*model.parameters(), *weight.parameters()], c.lr, betas=(0.9, 0.99))
-    return Training(
-        model,
-        loss,
-        cifar10_data(c.size, c.classes, chosen_device(c)),
-        optimizer,
-        draw=few_steps((3, c.size, c.size), c.middle),
-        iterations=c.iterations,
-        batch_size=c.batch_size,
-        lr=learning_rate(c.lr, total=c.iterations, rise=c.rise, flat=c.flat),
-        clip=c.clip,
-        head=weight,
-        seed=c.seed,
-    )
+    return cifar10_training(c, model, loss, optimizer, few_steps((3, c.size, c.size), c.middle), head=weight)

@@ -4,6 +4,7 @@ What the experiments of one rung share, so that the weights of one can start ano
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from ...nets.mlp import MLP
 from ...nets.unet import UNet, digits_unet
 from ...precond import Preconditioned
 from ...sampling.few_steps import consistency_sample
+from ...shapes import Loss
 from ...solvers.steps import ddim_step, integrate, probability_flow
 from ...times import karras_grid
 from ...training import warmup_linear_decay
-from ..experiment import Data, Pictures
+from ..experiment import Data, Pictures, Training
+from ..hardware import Hardware, chosen_device, setting
 from .plane import PATH as PATH
 from .plane import seeded
 
@@ -54,37 +57,66 @@ def digits_data(device: torch.device, classes: int = 0) -> Data:
     return partial(of_labelled, x, h.train_labels.to(device)) if classes else partial(of_points, x)
 
 
-def cifar10_model(
-    size: int, *, width: int, blocks: int, classes: int, dropout: float, double_norm: int, seed: int
-) -> Preconditioned:
+@dataclass(frozen=True)
+class OnCifar10(Hardware):
+    """What the experiments of CIFAR-10 share: the run, the pictures and the network; each sets its own numbers."""
+
+    iterations: int = setting(10_000, "updates")
+    batch_size: int = setting(256, "pictures an update")
+    lr: float = setting(2e-4, "of RAdam")
+    rise: int = setting(0, "iterations in which the learning rate rises")
+    flat: float = setting(0.5, "share of the run after which it falls to 0")
+    clip: float = setting(10.0, "largest gradient norm")
+    size: int = setting(32, "pixels; 16: means of 2 x 2 pixels")
+    width: int = setting(64, "channels")
+    blocks: int = setting(2, "residual blocks of each level")
+    classes: int = setting(10, "10: the model is told the class; 0: it is not")
+    dropout: float = setting(0.1, "share of activations, the same in both parts of the loss")
+    double_norm: int = setting(1, "1: `DoubleNorm`; 0: EDM's additive conditioning")
+    seed: int = setting(0, "of weights, data and noise")
+
+
+def cifar10_model(c: OnCifar10) -> Preconditioned:
     """An untrained U-Net for CIFAR-10; the global generator is as it was.
 
-    size: 32, with three levels of 2 width channels, or 16, with width and 2 width.
-    double_norm: 1 for `DoubleNorm`, 0 for EDM's `Additive`.  Raises ValueError for another size.
+    Pictures of 32 x 32 have three levels of 2 width channels, those of 16 x 16 width and 2 width.
+    Raises ValueError for another size.
     """
-    _check_size(size)
-    multipliers, attention = ((2, 2, 2), (1,)) if size == 32 else ((1, 2), ())
+    _check_size(c.size)
+    multipliers, attention = ((2, 2, 2), (1,)) if c.size == 32 else ((1, 2), ())
     network = partial(
-        UNet, 3, width=width, multipliers=multipliers, blocks=blocks, attention=attention, labels=classes,
-        dropout=dropout, conditioning=DoubleNorm if double_norm else Additive,
+        UNet, 3, width=c.width, multipliers=multipliers, blocks=c.blocks, attention=attention, labels=c.classes,
+        dropout=c.dropout, conditioning=DoubleNorm if c.double_norm else Additive,
     )  # fmt: skip
-    return seeded(network, seed)
+    return seeded(network, c.seed)
 
 
-def cifar10_data(size: int, classes: int, device: torch.device) -> Data:
-    """Batches of mirrored training pictures, kept as uint8 on the device; (x0, label) if the model has classes.
-
-    Raises ValueError unless size is 16 or 32.
-    """
-    _check_size(size)
-    images, labels = cifar10_train()
-    images = (images if size == 32 else pooled(images)).to(device)
-    return partial(labelled_pictures, images, labels.to(device)) if classes else partial(mirrored_pictures, images)
-
-
-def cifar10_pictures(size: int, classes: int) -> Pictures:
+def cifar10_pictures(c: OnCifar10) -> Pictures:
     """What a model of CIFAR-10 draws."""
-    return Pictures((3, size, size), lambda x: ((x + 1) / 2).clamp(0, 1), classes)
+    return Pictures((3, c.size, c.size), lambda x: ((x + 1) / 2).clamp(0, 1), c.classes)
+
+
+def cifar10_training(
+    c: OnCifar10,
+    model: nn.Module,
+    loss: Loss,
+    optimizer: torch.optim.Optimizer,
+    draw: Draw,
+    head: nn.Module | None = None,
+) -> Training:
+    """The training with the configuration's numbers, on mirrored pictures that stay on the device as uint8.
+
+    head: parameters of the loss's own.  Raises ValueError unless the size is 16 or 32, OSError without the data.
+    """
+    _check_size(c.size)
+    images, labels = cifar10_train()
+    device = chosen_device(c)
+    images = (images if c.size == 32 else pooled(images)).to(device)
+    data = partial(labelled_pictures, images, labels.to(device)) if c.classes else partial(mirrored_pictures, images)
+    return Training(
+        model, loss, data, optimizer, c.iterations, c.batch_size, draw, clip=c.clip, head=head, seed=c.seed,
+        lr=learning_rate(c.lr, total=c.iterations, rise=c.rise, flat=c.flat),
+    )  # fmt: skip
 
 
 def with_weights_of(model: Preconditioned, folder: str, experiment: str) -> Preconditioned:
