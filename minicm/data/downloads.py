@@ -7,10 +7,11 @@ from pathlib import Path
 RETRIES = 3  # after 1, 2 and 3 seconds
 
 
-def downloaded(url: str, checksum: str, name: str, folder: Path) -> Path:
+def downloaded(url: str, checksum: str | None, name: str, folder: Path) -> Path:
     """The file `name` in the folder: what lies there if its checksum is right, else what the address gives.
 
-    checksum: such as md5:00ff, in hexadecimal.  A download that fails or breaks off is tried again, RETRIES times.
+    checksum: such as md5:00ff, in hexadecimal; None takes what comes.
+    A download that fails or breaks off is tried again, RETRIES times.
     Raises OSError when none of them succeeds, or when what came is another file.
     """
     import pooch  # here, because most of the course downloads nothing
@@ -19,7 +20,7 @@ def downloaded(url: str, checksum: str, name: str, folder: Path) -> Path:
     try:
         return Path(source.fetch(name, progressbar=True))
     except ValueError as error:  # of the checksum
-        raise OSError(f"what came from {url} does not have the {checksum.replace(':', ' ')}") from error
+        raise OSError(f"what came from {url} does not have the {str(checksum).replace(':', ' ')}") from error
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from .command import Parser, report
 COMMANDS = {
     "doctor": ("minicm.lab.doctor", "check this computer and say how to mend what is wrong"),
     "demo": ("minicm.lab.demo", "train a diffusion teacher and a consistency model on 2D data, and compare them"),
+    "lessons": ("minicm.lab.commands.lessons", "write the notebooks of the course into a new folder"),
     "explore": ("minicm.lab.commands.explore", "write a web page in which a noise is dragged and its ends are seen"),
     "train": ("minicm.lab.runner", "train an experiment of experiments/, or go on with it"),
     "sample": ("minicm.lab.commands.sample", "draw pictures with a trained model"),

@@ -16,6 +16,7 @@ pytest.importorskip("setuptools", minversion="77", reason="setuptools, which bui
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 SOURCES = ["pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", "minicm", "experiments", "data"]
+SOURCES += ["tutorials", "benchmarks"]
 
 
 def built(source: Path, kind: str, target: Path) -> Path:
@@ -31,7 +32,7 @@ def source(tmp_path_factory):
     folder = tmp_path_factory.mktemp("source")
     for name in SOURCES:
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", ".ruff_cache"))
         else:
             shutil.copy(ROOT / name, folder)
     return folder
