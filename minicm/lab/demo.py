@@ -31,7 +31,7 @@ from .recipes.plane import PATH, Run, seconds_per_update, stable_diffusion_run
 from .recipes.rivals import coarse_pairs, direct_run
 
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
-TEACHER, STUDENT = 2000, 3800  # iterations of the two runs
+TEACHER, STUDENT = 2200, 4300  # iterations of the two runs
 TEACHER_SECONDS, STUDENT_SECONDS = 8.5, 12.0  # of one core; a slow one makes fewer iterations, not a longer demo
 SAMPLES, PAIRS = 20_000, 40_000
 BLUE, ORANGE = PALETTE[0], PALETTE[1]
