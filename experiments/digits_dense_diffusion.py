@@ -5,13 +5,20 @@
 It sees one half of the pictures; the other half is there to judge by.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
-from minicm.lab.recipes.pictures import DIGITS, PATH, dense_digits_model, digits_data, learning_rate, solved
+from minicm.lab.recipes.pictures import (
+    PATH,
+    dense_digits_model,
+    dense_digits_pictures,
+    digits_data,
+    learning_rate,
+    solved,
+)
 from minicm.losses import VelocityLoss
 from minicm.precond import Preconditioned
 from minicm.times import log_normal
@@ -22,6 +29,7 @@ class Config(Hardware):
     width: int = setting(336, "units of a layer")
     depth: int = setting(4, "hidden layers")
     classes: int = setting(10, "labels that the model is told; 0: none")
+    channels: int = setting(1, "1: grey; 3: tinted by class")
     iterations: int = setting(4000, "updates")
     batch_size: int = setting(256, "pictures an update")
     lr: float = setting(2e-3, "of Adam; rises over the first fortieth, falls to 0 over the last three quarters")
@@ -33,11 +41,11 @@ class Config(Hardware):
 
 
 def new_model(c: Config) -> Preconditioned:
-    return dense_digits_model(width=c.width, depth=c.depth, classes=c.classes, seed=c.seed)
+    return dense_digits_model(c.channels, width=c.width, depth=c.depth, classes=c.classes, seed=c.seed)
 
 
 def pictures(c: Config) -> Pictures:
-    return replace(DIGITS, classes=c.classes)
+    return dense_digits_pictures(c.channels, c.classes)
 
 
 def build(c: Config) -> Training:
@@ -45,9 +53,9 @@ def build(c: Config) -> Training:
     return Training(
         model,
         VelocityLoss(PATH, log_normal(c.log_mean, c.log_std)),
-        digits_data(chosen_device(c), c.classes),
+        digits_data(chosen_device(c), c.classes, c.channels),
         torch.optim.Adam(model.parameters(), c.lr, fused=True),
-        draw=solved(DIGITS.shape, c.evaluations),
+        draw=solved(pictures(c).shape, c.evaluations),
         iterations=c.iterations,
         batch_size=c.batch_size,
         lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.25),

@@ -15,17 +15,17 @@ Nearer to a training picture than 99 % of the test half: 2.4 % of the samples wi
 those keep some noise.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import Hardware, chosen_device, setting, to_device
 from minicm.lab.recipes.pictures import (
-    DIGITS,
     MIDDLE,
     PATH,
     dense_digits_model,
+    dense_digits_pictures,
     digits_data,
     few_steps,
     learning_rate,
@@ -42,6 +42,7 @@ class Config(Hardware):
     width: int = setting(336, "units of a layer of that run's network")
     depth: int = setting(4, "hidden layers")
     classes: int = setting(10, "labels that the model is told; 0: none")
+    channels: int = setting(1, "1: grey; 3: tinted by class")
     iterations: int = setting(10_000, "updates")
     batch_size: int = setting(256, "pictures an update")
     lr: float = setting(1e-3, "of Adam; rises over the first fortieth, falls to 0 over the second half")
@@ -56,11 +57,11 @@ class Config(Hardware):
 
 
 def new_model(c: Config) -> Preconditioned:
-    return dense_digits_model(width=c.width, depth=c.depth, classes=c.classes, seed=c.seed)
+    return dense_digits_model(c.channels, width=c.width, depth=c.depth, classes=c.classes, seed=c.seed)
 
 
 def pictures(c: Config) -> Pictures:
-    return replace(DIGITS, classes=c.classes)
+    return dense_digits_pictures(c.channels, c.classes)
 
 
 def build(c: Config) -> Training:
@@ -69,9 +70,9 @@ def build(c: Config) -> Training:
     return Training(
         model,
         ect(PATH, c.iterations, stages=c.stages, q=c.q, law=law, distance=pseudo_huber(c.huber)),
-        digits_data(chosen_device(c), c.classes),
+        digits_data(chosen_device(c), c.classes, c.channels),
         torch.optim.Adam(model.parameters(), c.lr, fused=True),
-        draw=few_steps(DIGITS.shape, c.middle),
+        draw=few_steps(pictures(c).shape, c.middle),
         iterations=c.iterations,
         batch_size=c.batch_size,
         lr=learning_rate(c.lr, total=c.iterations, rise=c.iterations // 40, flat=0.5),

@@ -11,6 +11,7 @@ signal ratios below .1, and their samples had speckles.
 """
 
 import argparse
+import json
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,13 @@ def new_model(name: str, seed: int = 0) -> Preconditioned:
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
         return Preconditioned(MLP(torch.Size(s.shape).numel(), s.width, s.depth), TrigFlowScaling(PATH.sigma_data))
+
+
+def described(name: str) -> dict[str, str]:
+    """What `minicm sample` and `edit` read of a file: the experiment that has this network, and its fields."""
+    s = SETTINGS[name]
+    fields = {"width": s.width, "depth": s.depth, "classes": 0, "channels": s.shape[0]}
+    return {"experiment": "digits_direct", "fields": json.dumps(fields)}
 
 
 def data(name: str) -> tuple[Tensor, Tensor]:
@@ -162,6 +170,7 @@ def main() -> None:
             "command": f"python experiments/digits_mlp.py {name}",
             "iterations": f"{s.teacher_iterations} of the teacher, {s.student_iterations} of the student",
             "evaluations": "1",
+            **described(name),
         }
         save_weights(student, file, metadata=note | {key: f"{value:.2f}" for key, value in found.items()})
         print(f"{file.name}: {file.stat().st_size / 1e6:.2f} MB, {found}")

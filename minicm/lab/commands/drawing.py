@@ -185,3 +185,11 @@ def positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number >= 1, got {text!r}")
     return int(text)
+
+
+def label_list(text: str) -> list[int]:
+    """The labels that an option gives, separated by commas.  Raises ArgumentTypeError for other words."""
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise argparse.ArgumentTypeError(f"expected whole numbers such as 3 or 0,1,2, got {text!r}")
+    return [int(part) for part in parts]

@@ -1,6 +1,7 @@
 """`minicm edit`: a consistency model of pictures inpaints, sharpens, colours, denoises and interpolates.
 
-It was trained for none of this.  The pictures that are edited are of the half, or the set, that it never saw.
+It was trained for none of this.  The pictures that are edited are of the half, or the set, that it never saw, or
+--input gives one of your own.
 """
 
 import argparse
@@ -10,17 +11,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ...data.cifar10 import cifar10_test, pooled, to_data
-from ...data.digits import digit_halves
 from ...sampling.editing import Operator, channel_rotation, denoise, edit, first, identity, interpolate, patch_average
 from ...seeds import fold
-from ...shapes import Denoiser
 from ..command import Parser
 from ..recipes.pictures import PATH
-from .drawing import Drawing, add_common, consistent, finite, level_times, loaded, positive
+from .drawing import Drawing, add_common, consistent, finite, label_list, level_times, loaded, positive
+from .given import given, masked, told
 from .writing import check_target, write_grid
 
 _RATIO = 2  # of super-resolution
+_NUMBER = 8  # of pictures, unless an option says otherwise
 Rows = list[Tensor]  # what was given and what was made of it, each (N, C, H, W), data units
 
 
@@ -37,53 +37,39 @@ def main(argv: list[str]) -> None:
     drawing = loaded(options.source, options.device, options.experiment)
     if not consistent(drawing.config):
         raise ValueError(f"expected a consistency model, {options.source} is a diffusion model")
+    options.number = options.number or (options.input and (len(options.labels) or drawing.pictures.classes)) or _NUMBER
     with torch.no_grad():
-        rows, told = TASKS[options.task](drawing, options)
+        rows, said = TASKS[options.task](drawing, options)
     x = finite(torch.cat(rows).cpu(), options.source)
     write_grid(drawing.pictures.to_unit(x), target, options.number)
-    print(f"wrote {target}: {told}")
+    print(f"wrote {target}: {said}")
 
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm edit", description="Edit pictures with a consistency model.")
-    add_common(parser, number=8, how_many="of pictures (8)")
+    add_common(parser, number=None, how_many=f"of pictures ({_NUMBER}; of --input a column for each label)")
     parser.add_argument("--task", required=True, choices=TASKS, metavar="TASK", help=", ".join(TASKS))
     parser.add_argument("--steps", type=positive, default=8, metavar="N", help="evaluations of what is repeated (8)")
     parser.add_argument(
         "--noise", type=float, default=0.5, metavar="STD", help="that denoise removes, data units (0.5)"
     )
+    parser.add_argument("--input", metavar="PICTURE", help="of your own; cut and scaled to what the model draws")
+    parser.add_argument("--mask", metavar="PICTURE", help="of its size, white where to paint; else the right half")
+    parser.add_argument("--labels", type=label_list, default=[], metavar="K,K", help="what --input shows; else all")
     parser.add_argument("--out", metavar="FILE.png", help="out/TASK.png by default")
-    return parser.parse_args(argv)
-
-
-def _given(drawing: Drawing, options: argparse.Namespace) -> tuple[Tensor, Denoiser]:
-    """Pictures that the model never saw, (N, C, H, W), on its device, and the model, told what they show."""
-    shape = drawing.pictures.shape
-    if shape == (1, 8, 8):
-        x, labels = digit_halves().test, digit_halves().test_labels
-    elif shape in ((3, 32, 32), (3, 16, 16)):
-        x, labels = cifar10_test()
-        x = pooled(x) if shape[1] == 16 else x
-    else:
-        raise ValueError(f"expected a model of digits or CIFAR-10, got one of pictures of shape {shape}")
-    generator = torch.Generator().manual_seed(fold(options.seed, 2))
-    if options.number > len(x):
-        raise ValueError(f"expected --number up to {len(x)}, got {options.number}")
-    index = torch.randperm(len(x), generator=generator)[: options.number]
-    chosen = to_data(x[index]) if x.dtype == torch.uint8 else x[index]
-    return chosen.to(drawing.device), _told(drawing, labels[index])
-
-
-def _told(drawing: Drawing, labels: Tensor) -> Denoiser:
-    """The model under these labels, if it has any."""
-    return drawing.model.given(labels.to(drawing.device)) if drawing.pictures.classes else drawing.model
+    options = parser.parse_args(argv)
+    if options.input and options.task == "interpolate":
+        raise ValueError("expected --input with another task, interpolate goes from noise to noise")
+    if options.mask and options.task != "inpaint":
+        raise ValueError(f"expected --mask with --task inpaint, got {options.task}")
+    return options
 
 
 def _completed(
     drawing: Drawing, options: argparse.Namespace, operator: Operator, known: Tensor, seen: Callable[[Tensor], Tensor]
 ) -> tuple[Rows, str]:
     """Rows: the picture, what is known of it, and what the model makes of that."""
-    y, model = _given(drawing, options)
+    y, model = given(drawing, options)
     generator = torch.Generator(drawing.device).manual_seed(fold(options.seed, 3))
     times = level_times(options.steps, drawing.config.middle)
     x = edit(model, y, operator=operator, known=known, times=times, path=PATH, generator=generator)
@@ -92,9 +78,7 @@ def _completed(
 
 
 def _inpaint(drawing: Drawing, options: argparse.Namespace) -> tuple[Rows, str]:
-    side = drawing.pictures.shape[2]
-    known = torch.ones(1, side, side, dtype=torch.bool)
-    known[:, :, side // 2 :] = False  # the right half
+    known = masked(drawing, options)
     return _completed(drawing, options, identity(), known, lambda y: torch.where(known.to(y.device), y, y.min()))
 
 
@@ -108,7 +92,8 @@ def _superres(drawing: Drawing, options: argparse.Namespace) -> tuple[Rows, str]
 
 def _colourise(drawing: Drawing, options: argparse.Namespace) -> tuple[Rows, str]:
     if drawing.pictures.shape[0] != 3:
-        raise ValueError("expected a model of coloured pictures to colourise, got one of grey ones")
+        coloured = "tinted_student is a stored one, of small digits"
+        raise ValueError(f"expected a model of coloured pictures, {options.source} draws grey ones: {coloured}")
     operator = channel_rotation()
 
     def seen(y: Tensor) -> Tensor:
@@ -124,7 +109,8 @@ def _interpolate(drawing: Drawing, options: argparse.Namespace) -> tuple[Rows, s
     ends = PATH.prior((4, 2, *shape), generator)  # four rows, each with a noise at its left and at its right
     weight = torch.linspace(0, 1, count, device=drawing.device)
     wide = [(a.expand(count, *shape), b.expand(count, *shape)) for a, b in ends]
-    models = [_told(drawing, torch.full((count,), k)) for k in range(len(wide))]
+    classes = drawing.pictures.classes
+    models = [told(drawing, torch.full((count,), k % classes) if classes else None) for k in range(len(wide))]
     rows = [interpolate(model, a, b, weight, PATH) for model, (a, b) in zip(models, wide)]
     return rows, f"{len(rows)} rows, each from one noise to another in {count} pictures of one evaluation"
 
@@ -133,7 +119,7 @@ def _denoise(drawing: Drawing, options: argparse.Namespace) -> tuple[Rows, str]:
     low, high = (PATH.nsr(torch.tensor(t, dtype=torch.float64)).item() for t in (PATH.t_min, PATH.t_max))
     if not low <= options.noise <= high:
         raise ValueError(f"expected --noise from {low:.3g} to {high:.3g}, got {options.noise:g}")
-    y, model = _given(drawing, options)
+    y, model = given(drawing, options)
     generator = torch.Generator(drawing.device).manual_seed(fold(options.seed, 3))
     noisy = y + options.noise * torch.randn(y.shape, generator=generator, device=y.device)
     x = denoise(model, noisy, torch.full((len(y),), options.noise), PATH)

@@ -13,12 +13,14 @@ from ...data.digits import digit_halves
 from ...evaluation.cifar10 import CLASSIFIER, cifar10_classifier, evaluate_cifar10
 from ...evaluation.digits import evaluate_digits, pixel_gaussian
 from ...evaluation.fid import SAMPLES, cifar10_fid
+from ...evaluation.mnist import evaluate_mnist
 from ..command import Parser
 from .drawing import Drawing, add_common, consistent, loaded
 from .writing import check_target, written
 
 Row = dict[str, object]
 _DIGITS = 5 * 898  # five sets as large as the half to judge by
+_MNIST = 5_000  # five sets as large as what there is to judge by
 _CIFAR10 = 10_000
 
 
@@ -56,7 +58,7 @@ def _check_table(target: Path) -> None:
 
 def _options(argv: list[str]) -> argparse.Namespace:
     parser = Parser(prog="minicm evaluate", description="Measure how good a model's pictures are.")
-    add_common(parser, number=None, how_many=f"of pictures; {_DIGITS} digits or {_CIFAR10} of CIFAR-10 by default")
+    add_common(parser, number=None, how_many=f"of pictures; {_DIGITS}, of MNIST {_MNIST}, of CIFAR-10 {_CIFAR10}")
     parser.add_argument("--steps", type=_steps, metavar="N,N", help="evaluations; 1,2, or those of the experiment")
     parser.add_argument("--json", metavar="FILE", help="write the table there as well")
     parser.add_argument("--fid", action="store_true", help=f"FID too, by torch-fidelity; {SAMPLES} pictures by default")
@@ -72,16 +74,19 @@ def _steps(text: str) -> list[int]:
 
 def _measured(drawing: Drawing, steps: list[int], options: argparse.Namespace) -> list[Row]:
     """The rows of the table.  Raises ValueError for pictures that nothing here can judge."""
-    shape = drawing.pictures.shape
-    if shape == (1, 8, 8):
-        if options.fid:
-            raise ValueError("expected --fid with a model of CIFAR-10 at 32 x 32, this one draws digits")
+    shape, data = drawing.pictures.shape, getattr(drawing.config, "data", None)
+    if options.fid and shape[0] == 1:
+        raise ValueError("expected --fid with a model of CIFAR-10 at 32 x 32, this one draws digits")
+    if data == "mnist":
+        return _mnist(drawing, steps, options.number or _MNIST, options.seed)
+    if data is None and shape == (1, 8, 8):
         return _digits(drawing, steps, options.number or _DIGITS, options.seed)
-    if shape in ((3, 32, 32), (3, 16, 16)):
+    if data is None and shape in ((3, 32, 32), (3, 16, 16)):
         if options.fid and shape[1] != 32:
             raise ValueError("expected --fid with a model of CIFAR-10 at 32 x 32, this one draws 16 x 16")
         return _cifar10(drawing, steps, options)
-    raise ValueError(f"expected a model of digits or CIFAR-10, got one of pictures of shape {shape}")
+    what = f"one of {data}" if data else f"one of pictures of shape {shape}"
+    raise ValueError(f"expected a model of digits, --data mnist or CIFAR-10, got {what}")
 
 
 def _digits(drawing: Drawing, steps: list[int], number: int, seed: int) -> list[Row]:
@@ -94,6 +99,17 @@ def _digits(drawing: Drawing, steps: list[int], number: int, seed: int) -> list[
     for name, x in sets.items():
         found = evaluate_digits(x)
         rows.append({"samples": name, "number": len(x), "over_floor": found.over_floor, **asdict(found)})
+    return rows
+
+
+def _mnist(drawing: Drawing, steps: list[int], number: int, seed: int) -> list[Row]:
+    rows: list[Row] = []
+    for n in steps:
+        labels = drawing.labels(number, [])
+        x = drawing.pictures.to_unit(drawing.draw(number, n, seed, labels))
+        found = evaluate_mnist(x, labels)
+        row = {"samples": f"{n} step{'s' * (n > 1)}", "number": number, "over_floor": found.over_floor}
+        rows.append(row | asdict(found))
     return rows
 
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..command import Parser
-from .drawing import add_common, loaded, positive
+from .drawing import add_common, label_list, loaded, positive
 from .writing import check_target, to_bytes, write_folder, write_grid, write_npz
 
 
@@ -37,15 +37,8 @@ def _options(argv: list[str]) -> argparse.Namespace:
         "--steps", type=positive, metavar="N", help="evaluations a picture; 1, or those of the experiment"
     )
     parser.add_argument(
-        "--labels", type=_labels, default=[], metavar="K,K", help="classes, over and over; by default all"
+        "--labels", type=label_list, default=[], metavar="K,K", help="classes, over and over; by default all"
     )
     parser.add_argument("--columns", type=positive, metavar="N", help="of a PNG; one for each label, or 8")
     parser.add_argument("--out", default="out/samples.png", metavar="FILE", help="NAME.png, NAME.npz, or a new folder")
     return parser.parse_args(argv)
-
-
-def _labels(text: str) -> list[int]:
-    parts = text.split(",")
-    if not all(part.strip().isdigit() for part in parts):
-        raise argparse.ArgumentTypeError(f"expected whole numbers such as 3 or 0,1,2, got {text!r}")
-    return [int(part) for part in parts]

@@ -109,7 +109,8 @@ def patched_model(c: OnPictures, *, dropout: float, seed: int) -> Preconditioned
 
 def drawn_pictures(c: OnPictures) -> Pictures:
     """What a model of these pictures draws."""
-    return Pictures((c.channels, c.height, c.breadth), Units(c.mean, c.std).to_unit, c.classes)
+    units = Units(c.mean, c.std)
+    return Pictures((c.channels, c.height, c.breadth), units.to_unit, c.classes, units.to_data)
 
 
 def picture_data(c: OnPictures, device: torch.device) -> Data:

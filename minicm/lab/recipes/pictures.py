@@ -4,7 +4,7 @@ What the experiments of one rung share, so that the weights of one can start ano
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -13,8 +13,10 @@ from torch import Tensor, nn
 
 from ...checkpoints import load_weights
 from ...checks import check_between, check_count
-from ...data import digit_halves, of_labelled, of_points, to_grey
-from ...data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled
+from ...data import digit_halves, of_labelled, of_points, tinted, to_grey, to_rgb
+from ...data.cifar10 import cifar10_train, labelled_pictures, mirrored_pictures, pooled, to_data
+from ...data.digits import INK, MEAN, STD, TINTED_MEAN, TINTED_STD
+from ...data.units import Units
 from ...nets.blocks import Additive, DoubleNorm
 from ...nets.mlp import MLP
 from ...nets.unet import UNet, digits_unet
@@ -30,7 +32,8 @@ from .plane import PATH as PATH
 from .plane import seeded
 
 MIDDLE = 1.1  # radians, the second level of two-step sampling; Lu and Song 2024, appendix G
-DIGITS = Pictures((1, 8, 8), to_grey)
+DIGITS = Pictures((1, 8, 8), to_grey, to_data=Units(MEAN / INK, STD / INK).to_data)
+TINTED = Pictures((3, 8, 8), to_rgb, to_data=Units(TINTED_MEAN / INK, TINTED_STD / INK).to_data)
 
 Draw = Callable[[nn.Module, int, torch.Generator], Tensor]  # (model, n, generator) -> x (n, *S)
 
@@ -40,20 +43,32 @@ def digits_model(*, dropout: float, seed: int) -> Preconditioned:
     return seeded(lambda: digits_unet(dropout=dropout), seed)
 
 
-def dense_digits_model(*, width: int, depth: int, classes: int, seed: int) -> Preconditioned:
+def dense_digits_model(channels: int, *, width: int, depth: int, classes: int, seed: int) -> Preconditioned:
     """An untrained MLP for digits, which is not told that pixels have neighbours; the global generator is as it was.
 
-    classes: 10 for a model that is told which digit, 0 for one that is not.
+    classes: 10 for a model that is told which digit, 0 for one that is not.  channels: 1, or 3 for tinted ones.
+    Raises ValueError for other channels.
     """
-    return seeded(lambda: MLP(64, width, depth, labels=classes), seed)
+    _check_channels(channels)
+    return seeded(lambda: MLP(64 * channels, width, depth, labels=classes), seed)
 
 
-def digits_data(device: torch.device, classes: int = 0) -> Data:
-    """Batches of the half to train on; (x0, label) if the model has classes.  Raises ValueError unless 0 or 10."""
+def dense_digits_pictures(channels: int, classes: int) -> Pictures:
+    """What a model of digits draws: grey ones, or with 3 channels tinted ones.  Raises ValueError for others."""
+    _check_channels(channels)
+    return replace(DIGITS if channels == 1 else TINTED, classes=classes)
+
+
+def digits_data(device: torch.device, classes: int = 0, channels: int = 1) -> Data:
+    """Batches of the half to train on; (x0, label) if the model has classes.
+
+    Raises ValueError unless classes is 0 or 10, and channels 1 or 3, for tinted ones.
+    """
     if classes not in (0, 10):
         raise ValueError(f"expected classes 0 or 10, got {classes}")
+    _check_channels(channels)
     h = digit_halves()
-    x = h.train.to(device)
+    x = (h.train if channels == 1 else tinted(h.train, h.train_labels)).to(device)
     return partial(of_labelled, x, h.train_labels.to(device)) if classes else partial(of_points, x)
 
 
@@ -93,7 +108,7 @@ def cifar10_model(c: OnCifar10) -> Preconditioned:
 
 def cifar10_pictures(c: OnCifar10) -> Pictures:
     """What a model of CIFAR-10 draws."""
-    return Pictures((3, c.size, c.size), lambda x: ((x + 1) / 2).clamp(0, 1), c.classes)
+    return Pictures((3, c.size, c.size), lambda x: ((x + 1) / 2).clamp(0, 1), c.classes, to_data)
 
 
 def cifar10_training(
@@ -167,6 +182,11 @@ def solved(shape: tuple[int, ...], evaluations: int) -> Draw:
         return model(x, times[-1].to(x.device).expand(n))
 
     return draw
+
+
+def _check_channels(channels: int) -> None:
+    if channels not in (1, 3):
+        raise ValueError(f"expected channels 1, grey, or 3, tinted, got {channels}")
 
 
 def _check_size(size: int) -> None:
