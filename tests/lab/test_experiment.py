@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import fields
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,6 +13,7 @@ import torch
 from minicm.data import cifar10
 from minicm.lab.__main__ import main
 from minicm.lab.experiment import Pictures, load_experiment
+from minicm.lab.recipes.continuous import Continuous
 from minicm.lab.recipes.direct import learnt_times, solved_times, trajectories, trajectory_loss
 from minicm.lab.recipes.plane import PATH
 from minicm.lab.run_folder import load_run
@@ -104,6 +106,9 @@ def test_mnist(runs, tmp_path):
     train(runs, "mnist_sct", *TINY, "--start", start, "--warmup", "1")
     train(runs, "mnist_scd", *TINY, "--teacher", start, "--warmup", "1")
     train(runs, "mnist_direct", *TINY, "--teacher", start, "--trajectories", "6", "--each", "5")
+    shared = [field.name for field in fields(Continuous)]
+    sct, scd = (load_run(runs / name)[0] for name in ("mnist_sct", "mnist_scd"))
+    assert [getattr(sct, name) for name in shared] == [getattr(scd, name) for name in shared]
     for name in ("mnist_ect", "mnist_sct", "mnist_scd", "mnist_direct"):
         assert moved(runs / name, runs / "mnist_diffusion")
 
