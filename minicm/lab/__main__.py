@@ -16,6 +16,9 @@ COMMANDS = {
     "sample": ("minicm.lab.commands.sample", "draw pictures with a trained model"),
     "evaluate": ("minicm.lab.commands.evaluate", "measure how good a trained model's pictures are"),
     "edit": ("minicm.lab.commands.edit", "inpaint, sharpen, colour, denoise or interpolate with a consistency model"),
+    "export": ("minicm.lab.commands.export", "write a trained model as ONNX, for programs without PyTorch"),
+    "push": ("minicm.lab.commands.push", "put a trained model on the Hugging Face Hub, with its measured numbers"),
+    "pull": ("minicm.lab.commands.pull", "take a model of minicm from the Hub; nothing of it is executed"),
 }
 
 

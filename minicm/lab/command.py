@@ -6,6 +6,7 @@
 import argparse
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import NoReturn
 
 _LONGEST = 2000  # characters of an error
@@ -17,6 +18,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise ValueError with argparse's words and where to read more."""
         raise ValueError(f"{message} (see {self.prog} --help)")
+
+
+def check_extra(extra: str, *packages: str) -> None:
+    """Raise OSError, one line that says what to install, unless these packages of one of minicm's extras are there."""
+    if missing := [name for name in packages if find_spec(name) is None]:
+        raise OSError(f'expected {", ".join(missing)} to be installed: `pip install "minicm[{extra}]"`')
 
 
 def report(command: Callable[[list[str]], int | None], argv: list[str]) -> int:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -28,10 +29,11 @@ Draw = Callable[[nn.Module, int, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Drawing:
-    """A model on its device, what it draws, and the configuration it was trained with."""
+    """A model on its device, what it draws, and the experiment and configuration it was trained with."""
 
     model: nn.Module
     pictures: Pictures
+    made: Experiment
     config: Hardware
     source: str
 
@@ -39,6 +41,14 @@ class Drawing:
     def device(self) -> torch.device:
         """That of the model."""
         return next(self.model.parameters()).device
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen digits that change with any weight: numbers that were measured with others are told apart."""
+        found = sha256()
+        for name, t in sorted(self.model.state_dict().items()):
+            found.update(f"{name}{tuple(t.shape)}".encode() + t.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()[:16]
 
     @property
     def usual_steps(self) -> int:
@@ -145,7 +155,7 @@ def loaded(source: str, device: str, experiment: str | None = None) -> Drawing:
         weights = path if path.suffix == ".safetensors" else folder / "ema10.safetensors"
     model = trained_model(made, config, weights)
     config = replace(config, device=device)
-    return Drawing(to_device(model, config).eval(), made.pictures(config), config, source)
+    return Drawing(to_device(model, config).eval(), made.pictures(config), made, config, source)
 
 
 def _stored(path: Path, experiment: str | None) -> tuple[Experiment, Hardware]:

@@ -39,6 +39,7 @@ def main(argv: list[str]) -> None:
         print(line)
     if options.json:
         content = {"source": options.source, "seed": options.seed, "torch": torch.__version__, "rows": rows}
+        content["weights"] = drawing.fingerprint  # whose numbers these are
         written(json.dumps(content, indent=1) + "\n", Path(options.json))
         print(f"wrote {options.json}")
 
