@@ -18,16 +18,18 @@ import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from ..averages import Average
 from ..checks import shown
 from ..precond import Preconditioned
 from ..shapes import Loss
-from ..training import Batch
+from ..training import Batch, Record, fit, part_seed
 from .hardware import Hardware
 
 _LARGEST = 2**63  # of a whole number in a configuration
@@ -65,18 +67,18 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run needs; everything is on its device already.
+    """What is trained, and how long; everything is on its device already.
 
     Raises ValueError unless iterations and batch_size are >= 1.
     """
 
-    model: Preconditioned
+    model: nn.Module
     loss: Loss
     data: Data
     optimizer: torch.optim.Optimizer
     iterations: int  # of the whole run
     batch_size: int  # samples of an update, all processes together
-    draw: Callable[[nn.Module, int, torch.Generator], Tensor]  # (model, n, generator) -> x (n, *S), for the pictures
+    draw: Callable[[nn.Module, int, torch.Generator], Tensor] | None = None  # (model, n, generator) -> x (n, *S)
     lr: Callable[[int], float] | None = None  # iteration -> learning rate
     clip: float = math.inf  # largest gradient norm
     head: nn.Module | None = None  # parameters of the loss's own; they are in the optimiser as well
@@ -86,6 +88,23 @@ class Training:
         if self.iterations < 1 or self.batch_size < 1:
             got = f"{self.iterations} and {self.batch_size}"
             raise ValueError(f"expected iterations >= 1 and batch_size >= 1, got {got}")
+
+    def records(
+        self, start: int = 0, *, parts: range = range(1), count: int = 1, ema: Average | None = None
+    ) -> Iterator[Record]:
+        """Train from iteration `start` to the last one, yielding after each update.
+
+        parts: those of the `count` parts of every batch that this process makes, in turn.
+        Raises ValueError for a batch that does not divide into so many.
+        """
+        if self.batch_size % count:
+            raise ValueError(f"expected a batch_size that divides into {count} equal parts, got {self.batch_size}")
+        size, seeds = self.batch_size // count, [part_seed(self.seed, part) for part in parts]
+        streams = chain.from_iterable(zip(*(self.data(size, seed=seed, start=start) for seed in seeds)))
+        return fit(
+            self.model, self.loss, islice(streams, (self.iterations - start) * len(parts)), self.optimizer,
+            ema=ema, clip=self.clip, lr=self.lr, seed=self.seed, start=start, parts=parts,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -140,8 +159,11 @@ class Experiment:
         return self.module.pictures(config)
 
     def build(self, config: Hardware) -> Training:
-        """What is trained, on its device."""
-        return self.module.build(config)
+        """What is trained, on its device.  Raises ValueError unless it says how pictures are drawn."""
+        training = self.module.build(config)
+        if training.draw is None:
+            raise ValueError(f"expected build of {self.path} to give Training a draw, for the pictures of its run")
+        return training
 
 
 def load_experiment(path: str | Path) -> Experiment:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from pathlib import Path
 from types import FrameType
 
@@ -19,7 +18,7 @@ from tqdm import tqdm
 
 from ..checks import check_between, check_count
 from ..seeds import fold
-from ..training import Batch, Record, fit, part_seed
+from ..training import Record
 from .command import Parser
 from .distributed import Processes, init_distributed, lost_worker
 from .experiment import Experiment, Pictures, add_fields, load_experiment, names, overridden, underscored
@@ -182,18 +181,10 @@ class _Loop:
         return 0
 
     def _records(self, start: int) -> Iterator[Record]:
-        t, parts = self.training, self.processes.parts(self.config.accumulate)
-        batches = self._batches(parts, start)
-        loss, model = self.processes.shared(t.loss, t.model, t.head), accelerated(t.model, self.config)
-        return fit(model, loss, batches, t.optimizer, clip=t.clip, lr=t.lr, seed=t.seed, start=start, parts=parts)
-
-    def _batches(self, parts: range, start: int) -> Iterator[Batch]:
-        """The parts of every batch that this process makes, in turn, until the run's last iteration."""
-        t, count = self.training, self.processes.count * self.config.accumulate
-        if t.batch_size % count:
-            raise ValueError(f"expected a batch_size that divides into {count} equal parts, got {t.batch_size}")
-        streams = [t.data(t.batch_size // count, seed=part_seed(t.seed, part), start=start) for part in parts]
-        return islice(chain.from_iterable(zip(*streams)), (t.iterations - start) * len(parts))
+        t, accumulate, processes = self.training, self.config.accumulate, self.processes
+        loss, model = processes.shared(t.loss, t.model, t.head), accelerated(t.model, self.config)
+        whole = replace(t, model=model, loss=loss)
+        return whole.records(start, parts=processes.parts(accumulate), count=processes.count * accumulate)
 
     def _after(self, record: Record, bar: tqdm, writers: list[Writer]) -> None:
         """What follows an update: averages, and now and then a line, pictures, a checkpoint."""

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 
 import torch
 from torch import nn
@@ -21,14 +21,15 @@ from ...paths import TrigFlow
 from ...precond import Preconditioned, TrigFlowScaling
 from ...shapes import Loss, Sampler
 from ...times import log_normal
-from ...training import Record, fit, warmup_linear_decay
+from ...training import Record, warmup_linear_decay
+from ..experiment import Training
 
 PATH = TrigFlow()
 
 
 @dataclass
 class Run:
-    """One training run: what `fit` needs, and how long.  `average` holds the weights to sample with.
+    """A `Training` in the plane, by its numbers.  `average` holds the weights to sample with.
 
     Raises ValueError unless iterations and batch_size are >= 1 and lr > 0.
     """
@@ -54,10 +55,11 @@ class Run:
         optimizer = torch.optim.Adam(self.model.parameters(), self.lr, fused=True)
         total = self.iterations
         rate = warmup_linear_decay(self.lr, total=total, warmup=total // 100, decay_from=total // 4)
-        data = batches(self.sampler, self.batch_size, seed=self.seed)
-        return islice(
-            fit(self.model, self.loss, data, optimizer, ema=self.average, lr=rate, clip=10.0, seed=self.seed), total
-        )
+        training = Training(
+            self.model, self.loss, partial(batches, self.sampler), optimizer, total, self.batch_size,
+            lr=rate, clip=10.0, seed=self.seed,
+        )  # fmt: skip
+        return training.records(ema=self.average)
 
     def train(self) -> nn.Module:
         """The averaged model after the whole run."""
