@@ -21,6 +21,18 @@ ROWS = [
 def test_the_readme_says_what_the_stored_results_say():
     text = tables.README.read_text("utf-8")
     assert text == tables.with_results(text), "run python benchmarks/tables.py"
+    text = tables.ARENA.read_text("utf-8")
+    whole = tables.arena_text(tables.RESULTS / "arena.json")
+    assert text == tables.with_table(text, "arena", whole), "run python benchmarks/tables.py"
+
+
+def test_the_short_table_has_medians_of_a_few_methods_best_first():
+    lines = tables.short_table(ROWS).splitlines()
+    assert lines[2:] == [
+        f"| sCD | {tables.SHORT['scd']} | 1.5 | 12 | 0.9 |",
+        f"| CD | {tables.SHORT['cd']} | 3.5 | 3.5 | 3.5 |",
+    ]
+    assert set(tables.SHORT) <= set(tables.NAMES)
 
 
 def test_a_line_holds_medians_over_seeds_then_over_sets_and_the_best_comes_first():

@@ -16,11 +16,13 @@ from test_project import PROJECT, pins
 from minicm.lab import doctor
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(ROOT.glob("docs/*.md"))
+PAGES = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "CODE_OF_CONDUCT")] + sorted(
+    ROOT.glob("docs/*.md")
+)
 PACKAGE = ROOT / "minicm"
 TARGETS = set(re.findall(r"(?m)^([a-z][a-z-]*):", (ROOT / "Makefile").read_text("utf-8")))
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
-FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("*.yml"))
+FORMS = sorted((ROOT / ".github" / "ISSUE_TEMPLATE").glob("[!c]*.yml"))  # config.yml is none
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("*.ipynb"))
 REPOSITORY = "https://github.com/minicm/minicm"
 COLAB = "https://colab.research.google.com/github/minicm/minicm/blob/main/"
@@ -120,6 +122,11 @@ def test_issue_forms_are_forms(path):
     assert len(set(names)) == len(names)
 
 
+def test_questions_are_led_to_the_discussions():
+    (link,) = yaml.safe_load(read(ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"))["contact_links"]
+    assert set(link) == {"name", "url", "about"} and link["url"] == f"{REPOSITORY}/discussions"
+
+
 def test_a_report_asks_for_the_doctor_and_for_no_solutions():
     form = yaml.safe_load(read(ROOT / ".github" / "ISSUE_TEMPLATE" / "problem.yml"))
     (part,) = [part for part in form["body"] if part.get("id") == "doctor"]
@@ -151,7 +158,20 @@ every_job = pytest.mark.parametrize("job", [pytest.param(job, id=name) for name,
 def test_workflows_have_triggers_and_few_rights(path):
     workflow = yaml.safe_load(read(path))
     assert workflow["permissions"] == {"contents": "read"}
-    assert {"pull_request", "workflow_dispatch"} <= set(workflow[True])  # YAML 1.1 reads the key `on` as true
+    triggers = workflow[True]  # YAML 1.1 reads the key `on` as true
+    if path.stem == "release":
+        assert triggers == {"push": {"tags": ["v*"]}}
+    else:
+        assert {"pull_request", "workflow_dispatch"} <= set(triggers)
+
+
+def test_only_the_job_that_publishes_may_say_who_it_is_and_there_is_no_token():
+    rights = {name: job["permissions"] for name, job in jobs() if "permissions" in job}
+    assert rights == {"release-publish": {"contents": "read", "id-token": "write"}}
+    publish = dict(jobs())["release-publish"]
+    assert publish["needs"] == "check" and publish["environment"] == "pypi"
+    assert runs(publish)[-1] == "python -m uv publish --trusted-publishing always"
+    assert not any("secrets." in read(path) for path in WORKFLOWS)
 
 
 @every_job
@@ -232,6 +252,33 @@ def test_colab_links_on_pages_lead_to_files(page):
     for link in re.findall(r"https://colab\.[^)\s\"]*", read(page)):
         if not link.endswith(".svg"):
             assert link.startswith(COLAB) and (ROOT / link.removeprefix(COLAB)).exists(), link
+
+
+# ---- docs/class.md
+
+
+def reading_minutes():
+    """Notebook number -> the minutes of reading that it says."""
+    first = {path.stem.split("_")[0]: "".join(map(str, json.loads(read(path))["cells"][:2])) for path in NOTEBOOKS}
+    return {name: int(re.search(r"\*\*Time\*\* (\d+) minutes", text)[1]) for name, text in first.items()}
+
+
+def test_the_weeks_of_a_class_take_what_their_notebooks_say_and_the_guide_plans():
+    text, found = read(ROOT / "docs" / "class.md"), reading_minutes()
+    weeks = re.findall(r"(?m)^\| (\d+) \| ([\d, or]+) \| (\d+) \|", text)
+    assert [int(week) for week, *_ in weeks] == [*range(1, 13), *range(1, 7)]
+    for _, notebooks, minutes in weeks:
+        each = [found[name] for name in re.findall(r"\d+", notebooks)]
+        assert int(minutes) == (max(each) if "or" in notebooks else sum(each)), notebooks
+    guide = read(ROOT / "tutorials" / "assignments" / "README.md")
+    assert [notebooks for _, notebooks, _ in weeks[:12]] == re.findall(r"(?m)^\| \d+ \| ([\d, or]+) \|", guide)
+    parts = re.findall(r"(?m)^## (.*) \(\d+ minutes\)$", read(ORDER))
+    rows = [
+        line.split("|")[5].strip()
+        for line in text.splitlines()
+        if re.match(r"\| \d+ \|", line) and line.count("|") == 7
+    ]
+    assert len(rows) == 12 and {row for row in rows if row} <= set(parts)
 
 
 # ---- docs/reading-order.md
