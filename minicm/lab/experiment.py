@@ -89,17 +89,21 @@ class Training:
             got = f"{self.iterations} and {self.batch_size}"
             raise ValueError(f"expected iterations >= 1 and batch_size >= 1, got {got}")
 
+    def part_size(self, count: int) -> int:
+        """Samples of one of `count` equal parts of a batch.  Raises ValueError for a batch that has no such parts."""
+        if self.batch_size % count:
+            raise ValueError(f"expected a batch_size that divides into {count} equal parts, got {self.batch_size}")
+        return self.batch_size // count
+
     def records(
         self, start: int = 0, *, parts: range = range(1), count: int = 1, ema: Average | None = None
     ) -> Iterator[Record]:
         """Train from iteration `start` to the last one, yielding after each update.
 
         parts: those of the `count` parts of every batch that this process makes, in turn.
-        Raises ValueError for a batch that does not divide into so many.
+        Raises ValueError as `part_size`.
         """
-        if self.batch_size % count:
-            raise ValueError(f"expected a batch_size that divides into {count} equal parts, got {self.batch_size}")
-        size, seeds = self.batch_size // count, [part_seed(self.seed, part) for part in parts]
+        size, seeds = self.part_size(count), [part_seed(self.seed, part) for part in parts]
         streams = chain.from_iterable(zip(*(self.data(size, seed=seed, start=start) for seed in seeds)))
         return fit(
             self.model, self.loss, islice(streams, (self.iterations - start) * len(parts)), self.optimizer,

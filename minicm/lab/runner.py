@@ -182,6 +182,7 @@ class _Loop:
 
     def _records(self, start: int) -> Iterator[Record]:
         t, accumulate, processes = self.training, self.config.accumulate, self.processes
+        t.part_size(processes.count * accumulate)  # refused here, before other processes are waited for
         loss, model = processes.shared(t.loss, t.model, t.head), accelerated(t.model, self.config)
         whole = replace(t, model=model, loss=loss)
         return whole.records(start, parts=processes.parts(accumulate), count=processes.count * accumulate)
