@@ -7,7 +7,7 @@ PY := $(VENV)/bin/python
 BASE := $(VENV)/.base-stamp
 DEMO := $(VENV)/.demo-stamp
 FULL := $(VENV)/.full-stamp
-SITE := $(VENV)-site/.stamp
+SITE := $(VENV)-site/.with-mathjax
 API := $(VENV)-api/.stamp
 # The pinned torch has no wheels for other Pythons.
 FITS := import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))
@@ -34,7 +34,7 @@ help:
 	@echo "make quick    run the tests, without notebooks and slow ones"
 	@echo "make course   execute the notebooks afresh and store their outputs (NOTEBOOKS=... for some)"
 	@echo "make stable   run notebooks and trainings on stand-ins for other machines (NOTEBOOKS=... SEEDS=10 TIMES=1)"
-	@echo "make site     build the course as web pages in out/site, from the stored outputs"
+	@echo "make site     build the course, the reference and explore as web pages in out/site, from the stored outputs"
 	@echo "make api      build the reference of the package from its docstrings, in out/api"
 	@echo "make assignments the students' notebooks without solutions, in out/assignments (VARIANT=2027-spring)"
 	@echo "make grade    grade what students handed in: IN=folder_or_zip OUT=folder (ROSTER=names.csv VARIANT=... as released)"
@@ -76,10 +76,14 @@ stable: $(FULL)
 	@$(PY) tests/stable.py $(NOTEBOOKS) --jobs $(JOBS) $(if $(TIMES),--times $(TIMES)) $(if $(SEEDS),--seeds $(SEEDS))
 
 # Jupyter Book has an environment of its own: it wants older versions of what JupyterLab needs.
-site: $(SITE) $(DEMO)
+# The pages ask no network: MathJax, the reference and the page of make explore lie among them.
+PAGES := out/site/_build/html
+site: $(SITE) api
 	$(VENV)-site/bin/jupyter-book build tutorials --config "$(CURDIR)/docs/site/_config.yml" \
 		--toc "$(CURDIR)/docs/site/_toc.yml" --path-output out/site
-	@$(ONE_THREAD) $(PY) -m minicm explore --out out/site/_build/html/explore.html
+	@rm -rf $(PAGES)/_static/mathjax $(PAGES)/api && cp -R out/api $(PAGES)/api
+	@cp -R $(VENV)-site/lib/python*/site-packages/jupyter_server_mathjax/static $(PAGES)/_static/mathjax
+	@$(ONE_THREAD) $(PY) -m minicm explore --out $(PAGES)/explore.html
 
 # pdoc imports what it documents: it runs in $(VENV) and lies in a folder beside it, which only this command sees.
 api: $(API)
@@ -168,7 +172,7 @@ $(FULL): pyproject.toml constraints.txt | $(BASE)
 $(SITE): $(BASE)
 	@echo "installing Jupyter Book into $(VENV)-site: once"
 	@$(PY) -m venv --clear $(VENV)-site
-	@$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check "jupyter-book<2"
+	@$(VENV)-site/bin/python -m pip install --quiet --disable-pip-version-check "jupyter-book<2" jupyter-server-mathjax
 	@touch $@
 
 $(API): $(DEMO)
