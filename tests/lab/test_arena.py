@@ -13,6 +13,7 @@ from benchmarks import arena, failures, quality
 from benchmarks.peers import flows
 from minicm.data import digit_images, eight_gaussians, eight_gaussians_mixture, moons
 from minicm.evaluation import Quality, Yardstick
+from minicm.lab.recipes import plane
 from minicm.lab.recipes import rivals as c
 from minicm.lab.recipes.plane import PATH, Chain, diffusion_run, new_model, stable_diffusion_run
 from minicm.nets import UNet
@@ -214,6 +215,25 @@ def test_stable_targets_weigh_256_points_beside_the_batch():
 
     assert len(list(stable_diffusion_run(sampler, 2).records())) == 2
     assert drawn == [256] * 4
+
+
+def walked(lr, updates):
+    """How far Adam moves 4,000 weights whose gradients are noise alone: the root mean square."""
+    weights = torch.zeros(4000, requires_grad=True)
+    optimizer, generator = torch.optim.Adam([weights], lr), torch.Generator().manual_seed(0)
+    for _ in range(updates):
+        weights.grad = torch.empty(4000).normal_(generator=generator)
+        optimizer.step()
+    return weights.square().mean().sqrt().item()
+
+
+def test_a_longer_run_from_scratch_spreads_its_weights_no_further(monkeypatch):
+    """Four times the updates at the same rate go about twice as far; at the rate of the recipe as far as before."""
+    monkeypatch.setattr(plane, "SHORT", 100)
+    rates = [run(eight_gaussians, n).lr for run in (plane.ect_run, plane.ict_run) for n in (50, 100, 400)]
+    assert rates == pytest.approx(2 * [2e-3, 2e-3, 1e-3])
+    short, same, kept = walked(2e-3, 100), walked(2e-3, 400), walked(rates[2], 400)
+    assert same > 1.7 * short and kept == pytest.approx(short, rel=0.15)
 
 
 def straight_line(model, x0, iteration, generator):

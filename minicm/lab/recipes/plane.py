@@ -25,6 +25,7 @@ from ...training import Record, warmup_linear_decay
 from ..experiment import Training
 
 PATH = TrigFlow()
+SHORT = 16_000  # updates that a consistency model from scratch makes at its full rate
 
 
 @dataclass
@@ -165,11 +166,21 @@ def sct_run(sampler: Sampler, start: nn.Module, iterations: int, seed: int = 0) 
     return Run(student(start), loss, sampler, iterations, seed)
 
 
+def kept_spread(lr: float, iterations: int) -> float:
+    """The rate for a run of so many updates: lr up to SHORT, beyond as 1/√updates.
+
+    Noise makes Adam's steps a random walk, whose square grows by lr² at each update.  A long first stage at the full
+    rate so ends with large weights and a steep network, and the late stages, whose targets are the network's own
+    answers close by, then diverge: the longer run gives the worse model.  Here lr² × updates stays what it was.
+    """
+    return lr * min(1.0, SHORT / iterations) ** 0.5
+
+
 def ict_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """Improved consistency training (iCT) from scratch."""
-    return Run(new_model(seed), ict(PATH, iterations), sampler, iterations, seed)
+    return Run(new_model(seed), ict(PATH, iterations), sampler, iterations, seed, lr=kept_spread(2e-3, iterations))
 
 
 def ect_run(sampler: Sampler, iterations: int, seed: int = 0) -> Run:
     """Easy consistency tuning (ECT) from scratch: its first stage is diffusion training."""
-    return Run(new_model(seed), ect(PATH, iterations), sampler, iterations, seed)
+    return Run(new_model(seed), ect(PATH, iterations), sampler, iterations, seed, lr=kept_spread(2e-3, iterations))
