@@ -15,18 +15,19 @@ from .frames import Draw, Frame, drawn, side_by_side, with_one_palette
 
 # Attributes in the place of a script: they also work where HTML is put into a page that is already there.  The slider
 # is disabled, and the line under it seen, until the picture's `onload` has run: where a page keeps scripts out, it
-# never does.  JupyterLab takes arrow keys for itself, except inside of data-lm-suppress-shortcuts.
+# never does.  JupyterLab takes arrow keys away from what has the focus, but not with data-lm-suppress-shortcuts on it.
 _READY = """const box = this.closest('figure'); this.onload = null;
 box.querySelector('input').disabled = false; box.querySelector('small').remove()"""
 _MOVED = """const [said, picture] = JSON.parse(this.dataset.frames)[this.value], box = this.closest('figure');
 const image = box.querySelector('img'); image.src = 'data:image/png;base64,' + picture;
 image.alt = this.dataset.alt + ': ' + said; this.setAttribute('aria-valuetext', said);
 box.querySelector('output').value = said"""
-_PAGE = """<figure data-lm-suppress-shortcuts="true" style="margin: 0; max-width: {width}px">
+_PAGE = """<figure style="margin: 0; max-width: {width}px">
 <img src="data:image/png;base64,{picture}" width="{width}" alt="{alt}: {said}" onload="{ready}">
 <div style="display: flex; gap: 0.8em">
 <label style="flex: 1; display: flex; gap: 0.8em">{label}
 <input type="range" min="0" max="{last}" step="1" value="{start}" disabled autocomplete="off" style="flex: 1"
+data-lm-suppress-shortcuts="true"
 aria-valuetext="{said}" data-alt="{alt}" data-frames="{frames}" oninput="{moved}"></label>
 <output style="min-width: 3em">{said}</output></div>
 <small>The slider moves once this cell has been run.</small>
