@@ -12,7 +12,7 @@ import torch
 
 from minicm.data import cifar10
 from minicm.lab.__main__ import main
-from minicm.lab.experiment import Pictures, load_experiment
+from minicm.lab.experiment import Experiment, Pictures, Training, load_experiment
 from minicm.lab.recipes.continuous import Continuous
 from minicm.lab.recipes.direct import learnt_times, solved_times, trajectories, trajectory_loss
 from minicm.lab.recipes.plane import PATH
@@ -201,3 +201,9 @@ def test_presets_fit_each_other(name):
         assert all(getattr(config, k) == getattr(other, k) for k in network if hasattr(config, k))
         folder = getattr(config, "start", getattr(config, "teacher", "runs/"))
         assert folder.startswith("runs/")
+
+
+def test_an_experiment_without_a_way_to_draw_is_refused_before_it_trains():
+    made = Training(None, None, None, None, 1, 1)
+    with pytest.raises(ValueError, match="expected build of mine.py to give Training a draw"):
+        Experiment(Path("mine.py"), SimpleNamespace(build=lambda config: made)).build(None)
