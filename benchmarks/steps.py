@@ -8,6 +8,7 @@ limit: the ratio of floating-point operations in products of matrices and convol
 passes included: what would remain if nothing else cost anything.  On paper, with a backward pass of two forward ones
 and forward mode of one more than the value: 4/3 for the discrete losses, 5/3 for sCT in two passes (2 as torch does
 it: its rule for a linear layer multiplies by the tangents of the weights too, which are 0).
+mb: of the tensors that a step makes and that live at one time, counted by memory.py, beside those of diffusion.
 `sct, jvp` and `scd, jvp` differentiate by torch.func.jvp, which every network allows; `sct` and `scd` by the network's
 own `with_tangent`, which MLP and U-Net have.  --net unet: digits of 8 x 8; unet32: the small network of 32 x 32.
 The rivals and successors are those of arena.py; pairs of a teacher are solved before, and cost nothing here.
@@ -32,6 +33,7 @@ from torch.utils.flop_counter import flop_registry
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.arena import METHODS  # noqa: E402
+from benchmarks.memory import peak_bytes  # noqa: E402
 from benchmarks.report import count, counts, json_file, machine, print_table, write_json  # noqa: E402
 from minicm.averages import PowerEMA  # noqa: E402
 from minicm.data import digit_images, eight_gaussians  # noqa: E402
@@ -230,6 +232,7 @@ def measure(net: str, batch: int, repeats: int, updates: int, only: list[str] | 
         raise ValueError(f"expected --only with diffusion and others of {'; '.join(made)}, got {'; '.join(only)}")
     steps = {name: stepper(net, make, batch) for name, make in made.items() if only is None or name in only}
     flops = {name: operations(step) for name, step in steps.items()}
+    memory = {name: peak_bytes(step) for name, step in steps.items()}  # the second step: Adam's moments are there
     seconds = interleaved(steps, repeats, updates)
     unit = seconds["diffusion"]
     return [
@@ -241,6 +244,8 @@ def measure(net: str, batch: int, repeats: int, updates: int, only: list[str] | 
             "ms": 1e3 * statistics.median(seconds[name]),
             "cost_in_diffusion_steps": statistics.median(a / b for a, b in zip(seconds[name], unit, strict=True)),
             "limit": flops[name] / flops["diffusion"],
+            "mb": memory[name] / 1e6,
+            "memory_in_diffusion_steps": memory[name] / memory["diffusion"],
         }
         for name in steps
     ]
@@ -261,7 +266,7 @@ def command(argv: list[str]) -> None:
     for batch in options.batch:
         beside += loops(batch, options.repeats, options.updates) if options.net == "mlp" else []
         rows += measure(options.net, batch, options.repeats, options.updates, options.only)
-    print_table(rows, ["method", "batch", "ms", "cost_in_diffusion_steps", "limit"])
+    print_table(rows, ["method", "batch", "ms", "cost_in_diffusion_steps", "limit", "mb", "memory_in_diffusion_steps"])
     if beside:
         print_table(beside, ["loop", "batch", "ms", "cost_in_bare_updates"])
     write_json(options.json, rows)

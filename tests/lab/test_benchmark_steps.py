@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from benchmarks import arena, steps
+from benchmarks.memory import peak_bytes
 from minicm.losses.denoising import velocity_loss
 
 
@@ -23,6 +24,27 @@ def test_operations_of_one_linear_layer_are_those_on_paper():
     assert steps.operations(lambda: layer(x).sum().backward()) == 3 * 2 * 3 * 5 * 7
 
 
+def test_memory_is_that_of_the_tensors_that_live_at_one_time():
+    x, weight = torch.randn(10, 100), torch.randn(100, 100, requires_grad=True)  # before: they do not count
+    number = 4  # bytes
+
+    def chain():
+        a = x + 1  # 1000 numbers
+        b = a * 2  # 1000 more
+        del a
+        return b - 1, b.t()  # in the place of a; a view takes nothing
+
+    assert peak_bytes(chain) == 2000 * number
+    assert peak_bytes(lambda: [x + k for k in range(5)]) == 5000 * number
+    assert peak_bytes(lambda: x.add_(1)) == 0  # in its place
+
+    def saved():  # the weight's gradient of 10,000 numbers, and what it comes from: the gradient of the product, 1000
+        (x @ weight).square().sum().backward()
+
+    assert 11_000 * number <= peak_bytes(saved) <= 12_000 * number
+    weight.grad = None
+
+
 def test_every_method_of_the_arena_has_a_row_or_a_reason():
     rows = {name.split(",")[0] for name in steps.methods("mlp")}
     as_direct = {"direct_exact", "stable_direct"}
@@ -38,7 +60,9 @@ def test_limits_are_those_on_paper_and_rows_are_written(tmp_path, monkeypatch):
     file = tmp_path / "steps.json"
     steps.command(["--batch", "64", "--repeats", "1", "--updates", "1", "--json", str(file)])
     rows = json.loads(file.read_text())["rows"]
-    assert {"method", "net", "device", "cost_in_diffusion_steps", "limit"} <= set(rows[0])
+    assert {"method", "net", "device", "cost_in_diffusion_steps", "limit", "mb"} <= set(rows[0])
+    unit = next(row["mb"] for row in rows if row["method"] == "diffusion")
+    assert all(row["memory_in_diffusion_steps"] == pytest.approx(row["mb"] / unit) and row["mb"] > 0 for row in rows)
     for row in rows:  # the first layer passes no gradient on, which paper forgets: its backward pass costs less than 2
         assert row["limit"] == pytest.approx(chosen[row["method"]], rel=0.03), row["method"]
 
