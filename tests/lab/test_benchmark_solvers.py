@@ -283,7 +283,7 @@ def test_what_the_stored_file_claims_follows_from_its_rows():
 
 def test_the_stored_rows_come_from_all_libraries_and_hold_honest_counts():
     origins = {row["origin"] for row in STORED["rows"]}
-    assert origins == {"minicm", "published", "torchdiffeq", "diffusers", "k-diffusion"}
+    assert origins == {"minicm", "published", "torchdiffeq", "torchode", "diffusers", "k-diffusion"}
     assert all(version != "missing" for version in STORED["libraries"].values())
     for row in STORED["rows"]:
         assert set(row) == FIELDS and row["evaluations"] >= 1 and (row["rms"] >= 0 or row["rms"] != row["rms"])
