@@ -91,6 +91,11 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     "plotting.demo.demo_figure": "the demo's own figure, made of the plots that are here",
     "plotting.demo.save_png": FILES,
     "plotting.film.Film": "what `animate` makes, whose row is here",
+    "plotting.slider.Slider": "what `slide` makes, whose row is here",
+    **{
+        f"plotting.frames.{name}": "the inside of `animate` and `slide`, whose rows are here"
+        for name in ("drawn", "with_one_palette", "side_by_side")
+    },
     "sampling.editing.Operator": "holds two functions",
     "shapes.forward_derivative": "the inside of by_jvp and velocity_by_jvp, which check what they are given",
     **dict.fromkeys(["times.partner", "times.stage_of"], "formulas of ect_time and ect_stage, which check"),
@@ -363,6 +368,15 @@ OVERRIDES: dict[str, dict[str, Role]] = {
             lambda: points(3, B, 2), values("shape", some(), points(3, B, 3)) + poisoned(lambda: points(3, B, 2))
         ),
         "width": POSITIVE,
+    },
+    "plotting.slider.slide": {
+        "draw": Role(lambda: lambda frame, ax: ax.plot(frame), values("type", None)),
+        "frames": Role(lambda: [[0.0, 1.0]], values("shape", []) + values("type", None)),
+        "values": Role(lambda: ["0.5"], values("shape", [], ["0.5", "1"]) + values("type", None, [0.5])),
+        "start": Role(lambda: 0, values("beyond", 1, -1) + values("type", None)),
+        "size": good(lambda: (1.0, 1.0)),
+        "label": good(lambda: "noise level t"),
+        "alt": good(lambda: "a line"),
     },
     "plotting.film.animate": {
         "draw": Role(lambda: lambda frame, ax: ax.plot(frame), values("type", None)),

@@ -163,7 +163,7 @@ def _mean_over_pairs(x: Tensor, y: Tensor, total: Callable[[Tensor], Tensor]) ->
     """Mean over all pairs of a function of |x − y|, given as `total`, its sum over a block; x: (n, D), y: (m, D)."""
     centre = y.mean(0)  # cdist squares: far from the origin it would lose digits
     left, right = (x - centre).split(_CHUNK), y - centre
-    if x is y:  # each pair of blocks once: |x − x'| = |x' − x|
+    if torch.equal(x, y):  # each pair of blocks once, |x − x'| = |x' − x|; a copy as well, so its distance is 0 exactly
         after = [right[len(part) + _CHUNK * k :] for k, part in enumerate(left)]
         twice = [2 * total(torch.cdist(part, rest)) for part, rest in zip(left, after) if len(rest)]
         blocks = [total(torch.cdist(part, part)) for part in left] + twice

@@ -87,7 +87,8 @@ def slide(
     and for a start that is no frame.
     """
     pictures = with_one_palette(drawn(draw, frames, size))
-    if len(values) != len(pictures) or not all(isinstance(value, str) for value in values):
+    texts = isinstance(values, Sequence) and all(isinstance(value, str) for value in values)
+    if not texts or len(values) != len(pictures):
         raise ValueError(f"expected values as {len(pictures)} texts, one for each frame, got {shown(values)}")
     check_count("start", start, 0, len(pictures) - 1)
     alt = alt or f"a slider over {len(pictures)} pictures"

@@ -88,6 +88,7 @@ def test_energy_distance_of_point_masses_and_of_equal_sets():
     assert energy_distance(x, y) == pytest.approx(10.0, rel=1e-12)
     z = torch.randn(600, 2)
     assert abs(energy_distance(z, z[torch.randperm(600)])) < 1e-7
+    assert energy_distance(z, z) == energy_distance(z, z.clone()) == 0  # a set that is drawn twice must be seen
 
 
 def test_energy_distance_of_shifted_normals():
