@@ -1,6 +1,6 @@
 """Kernels for notebooks under pytest: copies of one Python that has loaded torch, matplotlib and IPython.
 
-Loading them takes four seconds of each kernel, a copy (a fork) milliseconds.  Nothing of minicm is loaded before, and a copy
+Loading them takes five seconds of each kernel, a copy (a fork) milliseconds.  Nothing of minicm is loaded before, and a copy
 starts with the environment, folder and paths that a new process would have.  Only on Linux: elsewhere a fork after torch is
 not safe, and each kernel is a new process, as it is for learners everywhere.
 """
@@ -20,7 +20,15 @@ __all__ = ["copies", "end"]
 
 LAUNCHER, INLINE = "ipykernel_launcher", "module://matplotlib_inline.backend_inline"
 # torch's compiler is what every optimiser loads when it is made.
-LOADED = ["torch", "torch._dynamo", "matplotlib.pyplot", "ipykernel.kernelapp"]
+LOADED = [
+    "torch",
+    "torch._dynamo",
+    "matplotlib.pyplot",
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+]
+DEBUGGER = "PYDEVD_USE_FRAME_EVAL"  # which it sets when it is loaded
+QUIET = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}  # no advice on how to debug Python
 
 
 @contextmanager
@@ -58,7 +66,8 @@ class _Copy:
         arguments = [*command[command.index(LAUNCHER) + 1 :]]
         ready, here = context.Pipe(duplex=False)
         self._process = context.Process(target=_serve, args=(arguments, env, cwd, here))
-        self._process.start()
+        with mock.patch.dict(os.environ, QUIET):
+            self._process.start()
         here.close()
         ready.recv()  # now it leads a group of its own, which Jupyter's signals reach
         ready.close()
@@ -101,8 +110,9 @@ def _serve(
     os.setsid()
     ready.send(True)
     ready.close()
+    of_debugger = {DEBUGGER: os.environ[DEBUGGER]} if DEBUGGER in os.environ else {}
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(of_debugger | environment)
     os.chdir(folder)
     asked = [
         place for place in environment.get("PYTHONPATH", "").split(os.pathsep) if place
