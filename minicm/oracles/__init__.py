@@ -11,6 +11,8 @@ from .gaussians import empirical as empirical
 from .gaussians import gaussian as gaussian
 from .gaussians import gaussian_consistency as gaussian_consistency
 from .gaussians import gaussian_flow as gaussian_flow
+from .labelled import LabelledDenoiser as LabelledDenoiser
+from .labelled import LabelledMixture as LabelledMixture
 from .product import Mixture1D as Mixture1D
 from .product import ProductMixture as ProductMixture
 from .ring import Ring as Ring

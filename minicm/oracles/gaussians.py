@@ -55,10 +55,14 @@ class GaussianMixture(Oracle):
 
         Raises ValueError unless n >= 1.
         """
+        return self._draw(n, generator)[0]
+
+    def _draw(self, n: int, generator: torch.Generator | None) -> tuple[Tensor, Tensor]:
+        """The same draws, and the component k that each comes from, (n,)."""
         check_count("n", n)
         k = torch.multinomial(self.weights, n, replacement=True, generator=generator)
         eps = torch.randn((n, *self.means.shape[1:]), generator=generator, dtype=self.means.dtype, device=k.device)
-        return self.means[k] + like(self.stds[k], eps) * eps
+        return self.means[k] + like(self.stds[k], eps) * eps, k
 
     def log_prob(self, x: Tensor, t: Tensor, path: Path) -> Tensor:
         """The density, log Σ_k w_k N(x; α m_k, v_k); x: (B, *S), t: (B,).  Returns (B,)."""

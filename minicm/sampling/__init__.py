@@ -17,3 +17,4 @@ from .few_steps import renoise as renoise
 from .few_steps import sweep_level as sweep_level
 from .guidance import guided as guided
 from .guidance import guided_by as guided_by
+from .guidance import guided_within as guided_within

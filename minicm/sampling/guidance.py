@@ -3,9 +3,10 @@
 At w = 1 it is the conditional model, at w = 0 the unconditional one; above 1 it leans towards the condition.
 """
 
+import torch
 from torch import Tensor
 
-from ..checks import answering, check_between, check_per_sample
+from ..checks import answering, check_between, check_per_sample, check_positive
 from ..paths import Path
 from ..shapes import Denoiser, PathDenoiser, check_path, like
 
@@ -15,6 +16,7 @@ def guided(conditional: Denoiser, unconditional: Denoiser, scale: float) -> Deno
 
     conditional: a model with its label bound, such as `model.given(label)`.  The velocity of the result is the same
     combination of the two velocities, on every path, since velocity is affine in x0.
+    Autoguidance: in the place of the unconditional model a worse one with the same label (Karras et al. 2024).
     Raises ValueError unless scale is finite; the result does, for an answer that has not the shape of x.
     Source: Ho and Salimans 2022, eq. 6, with w = 1 + their w.
     """
@@ -43,6 +45,32 @@ def guided_by(conditional: Denoiser, unconditional: Denoiser, scales: Tensor) ->
         check_per_sample("scales", scales, x)
         base = unconditional(x, t)
         return base + like(scales, x) * (conditional(x, t) - base)
+
+    return PathDenoiser(denoise, path)
+
+
+def guided_within(
+    conditional: Denoiser, unconditional: Denoiser, scale: float, *, path: Path, nsr_min: float, nsr_max: float
+) -> Denoiser:
+    """`guided` where nsr_min <= σ/α <= nsr_max, elsewhere the conditional model alone; x (B, *S), t (B,) -> (B, *S).
+
+    Where no sample of a batch is inside the interval, a call costs one evaluation instead of two.
+    Raises ValueError as `guided` does, and unless 0 < nsr_min <= nsr_max.
+    Source: Kynkäänniemi et al. 2024 (guidance in a limited interval of noise levels).
+    """
+    check_positive("nsr_min", nsr_min)
+    check_between("nsr_max", nsr_max, nsr_min)
+    check_path("conditional", conditional, path)
+    check_between("scale", scale)
+    _common_path(conditional, unconditional)
+    conditional = answering("conditional", conditional)
+
+    def denoise(x: Tensor, t: Tensor) -> Tensor:
+        check_per_sample("t", t, x)
+        inside = (path.nsr(t) >= nsr_min) & (path.nsr(t) <= nsr_max)
+        if not inside.any():
+            return conditional(x, t)
+        return guided_by(conditional, unconditional, torch.where(inside, scale, 1.0).to(t))(x, t)
 
     return PathDenoiser(denoise, path)
 

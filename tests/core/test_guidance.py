@@ -1,17 +1,21 @@
 """Guidance: its two ends, its velocity, and a case where the guided law is known."""
 
+import math
+
 import pytest
 import torch
 from gauntlet import PATHS, mixture, name, some_t
 
+from minicm.evaluation import CountCalls
 from minicm.losses import SCMLoss, scm_tangent
 from minicm.nets import TimeFeatures, UNet
 from minicm.oracles import gaussian
 from minicm.paths import VE, TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.rivals import GuidedSCMLoss, with_scales
-from minicm.sampling import guided, guided_by
+from minicm.sampling import guided, guided_by, guided_within
 from minicm.shapes import conditioned
+from minicm.solvers import integrate, probability_flow, rk4_step
 from minicm.times import log_normal, uniform
 from minicm.training import fit
 
@@ -35,6 +39,60 @@ def test_between_gaussians_of_one_width_guidance_moves_the_mean():
     x, t = torch.randn(7, 2), some_t(VE())
     strong = guided(gaussian(m, s).denoiser(VE()), gaussian(0 * m, s).denoiser(VE()), w)
     torch.testing.assert_close(strong(x, t), gaussian(w * m, s).denoiser(VE())(x, t))
+
+
+@pytest.mark.parametrize("w", [0.5, 3.0])
+def test_between_gaussians_of_one_mean_the_flow_takes_the_geometric_mean_of_the_widths(w):
+    """x(s) = x(t) (b(s)/b(t))^w (a(s)/a(t))^(1−w), b² = s_c² + t², a² = s_0² + t²: not the tilted density's width."""
+    narrow, wide, path = 0.3, 0.9, VE()
+    field = probability_flow(guided(*(gaussian(torch.zeros(2), s).denoiser(path) for s in (narrow, wide)), w), path)
+    t, s = torch.tensor(20.0), torch.tensor(0.01)
+    x = torch.randn(5, 2)
+    ratio = 1.0
+    for std, power in ((narrow, w), (wide, 1 - w)):
+        ratio = ratio * (torch.hypot(torch.tensor(std), s) / torch.hypot(torch.tensor(std), t)) ** power
+    grid = torch.logspace(torch.log10(t).item(), torch.log10(s).item(), 201)
+    torch.testing.assert_close(integrate(field, x, grid, rk4_step), ratio * x, rtol=1e-5, atol=0)
+
+
+def test_a_bad_guide_that_is_too_wide_takes_a_good_one_to_the_truth():
+    """Autoguidance between N(0, s_g²) and N(0, s_b²) ends at s_g^w s_b^(1−w), so at s for w = ln(s/s_b)/ln(s_g/s_b)."""
+    s, good, bad, path = 0.4, 0.5, 0.7, VE()
+    w = math.log(s / bad) / math.log(good / bad)
+    field = probability_flow(guided(*(gaussian(torch.zeros(2), b).denoiser(path) for b in (good, bad)), w), path)
+    x, grid = torch.randn(5, 2), path.grid(100)
+    torch.testing.assert_close(integrate(field, x, grid, rk4_step), s * x / path.t_max, rtol=1e-3, atol=0)
+
+
+def test_within_an_interval_there_is_guidance_and_elsewhere_the_conditional_model_alone():
+    path = TrigFlow()
+    one, other = CountCalls(mixture(k=2).denoiser(path)), CountCalls(mixture(k=3).denoiser(path))
+    part = guided_within(one, other, 2.5, path=path, nsr_min=0.2, nsr_max=3.0)
+    x, t = torch.randn(4, 2), path.time_at(torch.tensor([0.1, 0.2, 3.0, 3.1]))
+    t[1:3] += torch.tensor([1e-9, -1e-9])
+    answer = part(x, t)
+    assert (one.calls, other.calls) == (1, 1)
+    torch.testing.assert_close(answer[1:3], guided(one, other, 2.5)(x, t)[1:3])
+    torch.testing.assert_close(answer[[0, 3]], one(x, t)[[0, 3]])
+    one.calls = other.calls = 0
+    assert torch.equal(part(x[::3], t[::3]), one.denoise(x[::3], t[::3]))
+    assert (one.calls, other.calls) == (1, 0)  # outside, the unconditional model is not asked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"nsr_min": 4.0}, "nsr_max >= 4"),
+        ({"scale": math.nan}, "scale"),
+        ({"path": VE()}, "conditional on the path"),
+    ],
+)
+def test_an_interval_that_is_none_is_refused_in_one_line(wrong, words):
+    one, other = mixture(k=2).denoiser(PATH), mixture(k=3).denoiser(PATH)
+    good = {"scale": 2.0, "path": PATH, "nsr_min": 0.2, "nsr_max": 3.0}
+    with pytest.raises(ValueError, match=words) as caught:
+        guided_within(one, other, **good | wrong)
+    assert "\n" not in str(caught.value)
 
 
 def test_each_sample_may_have_its_own_scale():
