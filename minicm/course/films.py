@@ -11,7 +11,10 @@ from torch import Tensor
 from ..plotting import PALETTE, Film, Slider, animate, end_colours
 from ..plotting.style import INK, bare, numbers
 
-__all__ = ["film_of_jumps", "film_of_learning", "film_of_solvers", "film_of_steps", "film_of_trajectory", "play"]
+__all__ = [
+    "film_of_guidance", "film_of_jumps", "film_of_learning", "film_of_solvers", "film_of_steps", "film_of_trajectory",
+    "play",
+]  # fmt: skip
 
 BLUE, ORANGE, RED, _, GREY, VIOLET = PALETTE
 SIGMA_DATA = 0.5
@@ -120,6 +123,30 @@ def film_of_learning(times: Tensor, x: Tensor, tables: Tensor, trajectories: Ten
 
     alt = "The plane of time and place. From the data at the left two colours spread to the right, one level a sweep"
     return animate(draw, range(len(learnt)), seconds=5.0, alt=alt)
+
+
+def film_of_guidance(scales: Tensor, samples: Tensor, at: Tensor, tilted: Tensor, data: Tensor) -> Film:
+    """11b: the same noises under a growing guidance scale, and where the tilted density would have them.
+
+    What it shows: the samples run to one end of their class and beyond; the tilted density hardly moves.
+    scales: (F,).  samples: (F, B, 2).  at: (M,), places along both axes.  tilted: (F, M, M), densities, row by row
+    from the bottom.  data: (N, 2), to be seen behind them.  Raises ValueError for other shapes, or NaN.
+    """
+    w, places = numbers(scales, (None,), "scales"), numbers(at, (None,), "at")
+    x, density = numbers(samples, (len(w), None, 2), "samples"), numbers(tilted, (len(w), *2 * [len(places)]), "tilted")
+    behind, reach = numbers(data, (None, 2), "data"), np.abs(places).max()
+
+    def draw(k: int, ax: Axes) -> None:
+        heights = np.sort(density[k].ravel())[::-1]
+        level = heights[np.searchsorted(heights.cumsum(), 0.9 * heights.sum())]
+        ax.scatter(*behind.T, s=3, color="#dcdce1", linewidths=0)
+        ax.contour(places, places, density[k], [level], colors=[ORANGE], linewidths=1.6)
+        ax.scatter(*x[k].T, s=3, color=VIOLET, linewidths=0)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        ax.set_title(f"scale w = {w[k]:.1f}")
+
+    alt = "Violet samples of one arm run to its tip and beyond as the scale grows; an orange line around the arm stays"
+    return animate(draw, range(len(w)), seconds=5.0, alt=alt)
 
 
 def film_of_jumps(samplers: Sequence[tuple[Tensor, Tensor]], steps: int = 5) -> Film:

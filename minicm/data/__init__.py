@@ -37,5 +37,6 @@ from .toys import product_mixture_oracle as product_mixture_oracle
 from .toys import ring as ring
 from .toys import ring_oracle as ring_oracle
 from .toys import swiss_roll as swiss_roll
+from .toys import three_arms_mixture as three_arms_mixture
 from .toys import toy as toy
 from .units import Units as Units

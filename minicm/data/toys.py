@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..checks import check_count
-from ..oracles import GaussianMixture, Mixture1D, ProductMixture, Ring
+from ..oracles import GaussianMixture, LabelledMixture, Mixture1D, ProductMixture, Ring
 from ..shapes import Sampler
 from .drawing import DINOSAUR
 
@@ -37,6 +37,19 @@ def product_mixture_oracle() -> ProductMixture:
         torch.tensor([-0.32, 0.64]), torch.full((2,), math.sqrt(STD**2 - 2 * 0.32**2)), torch.tensor([2 / 3, 1 / 3])
     )
     return ProductMixture([across, upwards])
+
+
+def three_arms_mixture() -> LabelledMixture:
+    """Three classes, arms of five Gaussians that meet in the middle; raw radii .25 to 1.35, raw stds .16 to .1.
+
+    An arm turns by 1.1 radians on its way out, and is a third of a turn from the next, so that the mean is 0; the raw
+    variance per coordinate is the mean of |m|²/2 + std² over the Gaussians.
+    """
+    out, arm = torch.arange(15) % 5 / 4, torch.arange(15) // 5
+    radius, angle, std = 0.25 + 1.1 * out, 2 * math.pi / 3 * arm + 1.1 * out, 0.16 - 0.06 * out
+    scale = STD / (radius**2 / 2 + std**2).mean().sqrt()
+    means = scale * radius[:, None] * torch.stack([angle.cos(), angle.sin()], 1)
+    return LabelledMixture(GaussianMixture(means.to(torch.get_default_dtype()), scale * std), arm)
 
 
 def ring_oracle() -> Ring:

@@ -39,6 +39,10 @@ class LabelledMixture:
         """How many classes there are."""
         return int(self.classes.max()) + 1
 
+    def to(self, target: torch.dtype | torch.device | str) -> "LabelledMixture":
+        """The same law in another dtype or on another device."""
+        return LabelledMixture(self.mixture.to(target), self.classes)
+
     def of(self, label: int) -> GaussianMixture:
         """The law of one class, p(x|c).  Raises ValueError for a class that there is not."""
         check_count("label", label, 0, self.labels - 1)

@@ -21,6 +21,7 @@ from minicm.data import (
     ring,
     ring_oracle,
     swiss_roll,
+    three_arms_mixture,
     toy,
 )
 from minicm.data.drawing import DINOSAUR, Drawing
@@ -58,6 +59,19 @@ def test_eight_gaussians_have_raw_radius_2_and_std_a_tenth():
     x = eight_gaussians(N, seeded())
     near = torch.cdist(x, mixture.means).amin(1)  # Rayleigh: mean square 2 std²
     assert abs((near.square() / (2 * mixture.stds[0] ** 2)).mean() - 1) < 4 / math.sqrt(N)
+
+
+def test_three_arms_are_one_arm_turned_by_thirds_with_mean_0_and_variance_a_quarter():
+    law = three_arms_mixture()
+    m, third = law.mixture, 2 * math.pi / 3
+    turn = torch.tensor([[math.cos(third), math.sin(third)], [-math.sin(third), math.cos(third)]])
+    for c in range(3):
+        torch.testing.assert_close(law.of(c).means @ turn.to(m.means), law.of((c + 1) % 3).means)
+        assert torch.equal(law.of(c).stds, law.of(0).stds)
+    assert m.means.mean(0).abs().max() < 1e-7
+    torch.testing.assert_close((m.means.square().sum(1) / 2 + m.stds**2).mean(), torch.tensor(0.25).to(m.means))
+    torch.testing.assert_close(m.means[4].norm() / m.means[0].norm(), torch.tensor(1.35 / 0.25).to(m.means))
+    torch.testing.assert_close(m.stds[0] / m.means[0].norm(), torch.tensor(0.16 / 0.25).to(m.means))
 
 
 def test_oracles_and_their_samplers_are_one_law():

@@ -6,6 +6,7 @@ import math
 import matplotlib
 import pytest
 import torch
+from matplotlib.contour import ContourSet
 from PIL import Image
 
 matplotlib.use("Agg")
@@ -19,6 +20,7 @@ CLOUD = torch.randn(9, 50, 2, generator=GENERATOR)
 LINE = torch.linspace(-1, 1, 21)
 TABLES = torch.stack([k * LINE.expand(9, 21) / 5 for k in range(1, 6)])
 COARSE = TIMES[::4]
+BUMPS = torch.exp(-8 * ((LINE[:, None] - TIMES[:, None, None] / 2) ** 2 + LINE**2))
 
 FILMS = {  # film, frames
     "steps": (lambda: films.film_of_steps(CLOUD, TIMES, CLOUD[0]), 9),
@@ -28,6 +30,7 @@ FILMS = {  # film, frames
     ),
     "trajectory": (lambda: films.film_of_trajectory(WALK, TIMES, WALK / 2, WALK[-1:].expand(9, 2), CLOUD[0]), 9),
     "learning": (lambda: films.film_of_learning(TIMES, LINE, TABLES, TIMES[:, None] * LINE[::5]), 5),
+    "guidance": (lambda: films.film_of_guidance(TIMES, CLOUD, LINE, BUMPS, CLOUD[0]), 9),
     "jumps": (lambda: films.film_of_jumps([(COARSE[::2], CLOUD[:2]), (COARSE, CLOUD[:3])], steps=4), 12),
 }
 
@@ -62,6 +65,19 @@ def test_what_is_learnt_has_a_colour_of_its_own():
     assert pictures[0].tobytes() != pictures[1].tobytes()
 
 
+def test_the_line_of_the_tilted_density_holds_nine_tenths(monkeypatch):
+    """Of a Gaussian of std ¼ in the plane that is the circle of radius √(2 ln 10)/4."""
+    draws = []
+    monkeypatch.setattr(films, "animate", lambda draw, frames, **told: draws.append(draw))
+    FILMS["guidance"][0]()
+    ax = films.plt.figure().add_subplot()
+    draws[0](8, ax)  # the last frame, whose density is centred
+    (lines,) = (artist for artist in ax.collections if isinstance(artist, ContourSet))
+    radius = torch.tensor(lines.get_paths()[0].vertices).norm(dim=1)
+    assert abs(radius.mean() - math.sqrt(2 * math.log(10)) / 4) < 0.03
+    films.plt.close("all")
+
+
 def test_a_notebook_shows_the_film_and_then_its_strip(monkeypatch):
     shown = []
     monkeypatch.setattr(films, "display", shown.append)
@@ -85,6 +101,7 @@ def test_a_film_can_be_opened_by_others():
         (lambda: films.film_of_solvers(TIMES, TIMES, {}), "exact of shape"),
         (lambda: films.film_of_trajectory(WALK, TIMES, WALK[:2], WALK, CLOUD[0]), "denoised"),
         (lambda: films.film_of_learning(TIMES, LINE, TABLES[0], TIMES[:, None]), "tables of shape"),
+        (lambda: films.film_of_guidance(TIMES, CLOUD, LINE, BUMPS[:, :5], CLOUD[0]), "tilted of shape"),
         (lambda: films.film_of_jumps([(COARSE, CLOUD)]), "states of shape"),
     ],
 )
