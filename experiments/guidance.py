@@ -23,7 +23,7 @@ from minicm.evaluation import map_error
 from minicm.evaluation.digits import digits_classifier, evaluate_digits
 from minicm.lab.recipes.plane import PATH, Run, seeded
 from minicm.losses import SCMLoss, VelocityLoss, normalised, tangent_warmup
-from minicm.nets import MLP, TimeFeatures
+from minicm.nets import MLP, GuidedMLP
 from minicm.precond import Preconditioned
 from minicm.rivals import GuidedSCMLoss
 from minicm.sampling import consistency_sample, guided_by
@@ -37,7 +37,7 @@ DROPPED = 0.1  # share of the pictures whose label is not told
 
 def new_student() -> Preconditioned:
     """The untrained student of points, told label and guidance scale."""
-    return seeded(lambda: MLP(2, labels=3, guidance=TimeFeatures()), 0)
+    return seeded(lambda: GuidedMLP(2, labels=3), 0)
 
 
 def new_digits() -> Preconditioned:
@@ -104,7 +104,7 @@ def digits_quality(model: Preconditioned) -> dict[str, str]:
 
 Quality = Callable[[Preconditioned], dict[str, str]]
 RUNS: dict[str, tuple[Callable[[int], Run], int, Quality]] = {
-    "guided_student": (student_run, 6000, student_quality),
+    "guided_student": (student_run, 8000, student_quality),
     "guided_digits": (digits_run, 6000, digits_quality),
 }
 

@@ -66,7 +66,7 @@ from minicm.nets import two_time_mlp
 from minicm.nets.blocks import Additive
 from minicm.precond import EDMScaling
 from minicm.rivals import FlowMap, KnownMap, jump_sample, velocity_by_jvp
-from minicm.sampling import guided, guided_by, identity
+from minicm.sampling import guided, guided_by, guided_within, identity
 from minicm.seeds import fold
 from minicm.solvers import exact_trace, hutchinson_trace
 from minicm.times import log_normal, uniform
@@ -216,6 +216,14 @@ def edm_tensors() -> dict[str, torch.Tensor]:
     return {theirs: state[ours] for ours, theirs in nets.edm_weights.edm_names(network, size=4).items()}
 
 
+def three_classes() -> oracles.LabelledMixture:
+    return oracles.LabelledMixture(oracles.GaussianMixture(points(3, D), torch.ones(3)), torch.arange(3))
+
+
+def guided_mlp() -> nets.GuidedMLP:
+    return nets.GuidedMLP(D, 8, 1)
+
+
 EVENT = tensor(some, ((), (D,), (B, 1), (B, D + 1), (B, D, 1))).without("device")
 EVENT_STATE = tensor(some, ((), (1, D), (B, 1), (B, D + 1), (B + 1, D)))
 LONE_TIMES = tensor(inner, ((), (B, 1))).without("device")
@@ -243,6 +251,21 @@ EVEN = Role(PICTURES.good, PICTURES.bad + (("shape", lambda: pictures(side=5)),)
 LABELS = Role(
     lambda: torch.zeros(B, dtype=torch.long),
     values("shape", torch.zeros(B + 1, dtype=torch.long), torch.tensor(0)),
+)
+CLASSES = Role(
+    lambda: torch.arange(2),
+    values("shape", torch.arange(3), torch.tensor(0))
+    + values("beyond", torch.tensor([0, 2]), torch.tensor([-1, 0]))
+    + values("dtype", torch.zeros(2))
+    + TYPES,
+)
+CLASS = Role(lambda: 1, TYPES + values("beyond", 3) + values("negative", -1) + values("dtype", 1.5))
+TOLD = Role(
+    lambda: torch.tensor([0, 1, 2, -1]),
+    values("shape", torch.tensor(0), torch.zeros(B, 1, dtype=torch.long))
+    + values("beyond", torch.tensor([3]))
+    + values("dtype", torch.zeros(B))
+    + TYPES,
 )
 DIGITS = tensor(lambda: points(B, 1, 8, 8), ((B, 8, 8), (B, 3, 8, 8), (8, 8))).without("device")
 LEVEL_TENSOR = Role(lambda: grid(2.0, 0.5), tuple(b for k, b in enumerate(ON_PATH.bad) if k != 2 and b[0] != "order"))
@@ -726,6 +749,9 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     },
     "solvers.steps.in_log_nsr": {"velocity": good(lambda: half)},
     "solvers.steps.probability_flow": {"denoise": good(lambda: half)},
+    "sampling.guidance.guided_within": {"conditional": OF_VE.but(lambda: half), "unconditional": good(lambda: half)},
+    "oracles.labelled.LabelledMixture": {"mixture": good(two_modes), "classes": CLASSES},
+    "oracles.labelled.LabelledDenoiser": {"law": good(three_classes)},
     "sampling.guidance.guided": {"conditional": good(lambda: half), "unconditional": good(lambda: half)},
     "evaluation.truth.CountCalls": {"denoise": good(lambda: half)},
     "evaluation.distances.rows": {"x": SET, "name": good(lambda: "x")},
@@ -936,6 +962,23 @@ METHODS: dict[str, tuple[Callable, dict[str, Role]]] = {
     "MLP.with_tangent": (
         _member(network, "with_tangent"),
         {"u": EVENT_STATE, "c": TIMES.without("shape"), "dc": TIMES},
+    ),
+    "GuidedMLP.forward": (_member(guided_mlp, "forward"), {"u": EVENT_STATE, "scale": TIMES}),
+    "GuidedMLP.with_tangent": (_member(guided_mlp, "with_tangent"), {"u": EVENT_STATE, "dc": TIMES, "scale": TIMES}),
+    **{
+        f"LabelledMixture.{k}": (_member(three_classes, k), {"x": EVENT, "label": CLASS})
+        for k in ("of", "sample", "log_posterior", "tilted_log_prob")
+    },
+    "LabelledDenoiser.given": (three_classes().denoiser(VE_PATH).given, {"label": TOLD}),
+    "LabelledDenoiser.given(label)": (
+        lambda x, t: three_classes().denoiser(VE_PATH).given(torch.tensor([0, 1, 2, -1]))(x, t),
+        {"x": EVENT},
+    ),
+    "guided_within(...)": (
+        lambda conditional, unconditional, x, t: guided_within(
+            conditional, unconditional, 2.0, path=VE_PATH, nsr_min=0.1, nsr_max=80.0
+        )(x, t),
+        {"x": good(some), "t": good(inner)},
     ),
     "TimeFeatures.forward": (nets.TimeFeatures(2).forward, {"t": LONE_TIMES}),
     "TimeFeatures.tangent": (nets.TimeFeatures(2).tangent, {"t": TIMES}),

@@ -8,6 +8,7 @@ from .edm_weights import load_edm_weights as load_edm_weights
 from .mlp import MLP as MLP
 from .mlp import TimeFeatures as TimeFeatures
 from .patched import Patched as Patched
+from .told_scale import GuidedMLP as GuidedMLP
 from .two_times import TwoTimeFeatures as TwoTimeFeatures
 from .two_times import two_time_mlp as two_time_mlp
 from .two_times import two_time_unet as two_time_unet

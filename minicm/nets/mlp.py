@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_alike, check_batch, check_count, check_labels, check_per_sample, check_positive, shown
+from ..checks import check_alike, check_batch, check_count, check_labels, check_per_sample, check_positive
 
 
 class TimeFeatures(nn.Module):
@@ -56,19 +56,11 @@ class MLP(nn.Module):
     starts linear, and since the preconditioning has removed the linear part of the target, F = 0 is a saddle that a
     symmetric data set never leaves.
     labels: number of classes, 0 for none; the label comes in beside the sample, as `labels` numbers, all 0 but one.
-    guidance: features of the guidance scale, which come in beside the sample too; None for no such input.
     Safe under forward-mode differentiation.  Raises ValueError if a sample does not have `dim` elements.
     """
 
     def __init__(
-        self,
-        dim: int = 2,
-        width: int = 128,
-        depth: int = 4,
-        features: TimeFeatures | None = None,
-        *,
-        labels: int = 0,
-        guidance: TimeFeatures | None = None,
+        self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None, *, labels: int = 0
     ) -> None:
         super().__init__()
         for name, value in (("dim", dim), ("width", width), ("depth", depth)):
@@ -76,9 +68,7 @@ class MLP(nn.Module):
         check_count("labels", labels, 0)
         self.dim, self.labels = dim, labels
         self.features: Any = features if features is not None else TimeFeatures()  # a flow map's knows two times
-        self.guidance = guidance
-        told = labels + (2 * len(guidance.frequencies) if guidance is not None else 0)
-        sizes = [dim + told + 2 * len(self.features.frequencies), *[width] * depth]
+        sizes = [dim + labels + 2 * len(self.features.frequencies), *[width] * depth]
         layers = [nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
         self.hidden: Any = nn.ModuleList(layers)
         self.last = nn.Linear(width, dim)
@@ -86,29 +76,22 @@ class MLP(nn.Module):
             _init_normal(layer, 1.7)
         _init_normal(self.last, 0.3)
 
-    def forward(self, u: Tensor, c: Tensor, label: Tensor | None = None, scale: Tensor | None = None) -> Tensor:
-        """F(u, c, label, scale): u (B, *S), c (B,) -> (B, *S).
+    def forward(self, u: Tensor, c: Tensor, label: Tensor | None = None) -> Tensor:
+        """F(u, c, label): u (B, *S), c (B,) -> (B, *S).
 
         label: (B,), long, from 0; a negative one, or None for all, means no label: what guidance subtracts.
-        scale: (B,), the guidance scale that a guidance-distilled model imitates; None means none.
         Raises ValueError for shapes that do not fit, and for a label that the network does not know.
         """
         self._check(u, c)
-        h = torch.cat([u.flatten(1), *self._told(label, scale, u), self.features(c)], dim=1)
+        h = torch.cat([u.flatten(1), *self._one_hot(label, u), self.features(c)], dim=1)
         for layer in self.hidden:
             h = nn.functional.silu(layer(h))
         return self.last(h).view_as(u)
 
     def with_tangent(
-        self,
-        u: Tensor,
-        c: Tensor,
-        du: Tensor,
-        dc: Tensor,
-        label: Tensor | None = None,
-        scale: Tensor | None = None,
+        self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor, label: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """F(u, c, label, scale) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
+        """F(u, c, label) with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
 
         Forward mode by hand: each layer hands on its value and its tangent, and the value is computed once for both.
         Raises ValueError for shapes that do not fit, and for a label that the network does not know.
@@ -116,8 +99,8 @@ class MLP(nn.Module):
         self._check(u, c)
         check_alike("du", du, "u", u)
         check_alike("dc", dc, "c", c)
-        h = torch.cat([u.flatten(1), *self._told(label, scale, u), self.features(c)], dim=1)
-        dh = torch.cat([du.flatten(1), *self._told(None, None, u), self.features.tangent(c, dc)], dim=1)
+        h = torch.cat([u.flatten(1), *self._one_hot(label, u), self.features(c)], dim=1)
+        dh = torch.cat([du.flatten(1), *self._one_hot(None, u), self.features.tangent(c, dc)], dim=1)
         for layer in self.hidden:
             a = layer(h)
             h = nn.functional.silu(a)
@@ -126,10 +109,6 @@ class MLP(nn.Module):
         with torch.no_grad():
             dF = dh @ self.last.weight.T
         return self.last(h).view_as(u), dF.view_as(u)
-
-    def _told(self, label: Tensor | None, scale: Tensor | None, u: Tensor) -> list[Tensor]:
-        """What is known beside sample and time; zeros for what is not given, and for its tangent."""
-        return [*self._one_hot(label, u), *self._scale(scale, u)]
 
     def _one_hot(self, label: Tensor | None, u: Tensor) -> list[Tensor]:
         """√labels at the label's place and 0 elsewhere, (B, labels), so that each number has mean square 1."""
@@ -143,15 +122,6 @@ class MLP(nn.Module):
         check_labels(label, self.labels)
         places = torch.arange(self.labels, device=u.device)
         return [math.sqrt(self.labels) * (label[:, None] == places).to(u.dtype)]
-
-    def _scale(self, scale: Tensor | None, u: Tensor) -> list[Tensor]:
-        """The features of the guidance scale, (B, 2 count); zeros where there is none."""
-        if scale is None:
-            return [u.new_zeros(u.shape[0], 2 * len(self.guidance.frequencies))] if self.guidance is not None else []
-        if self.guidance is None:
-            raise ValueError(f"expected no scale, the network was made without guidance=..., got {shown(scale)}")
-        check_per_sample("scale", scale, u, "u")
-        return [self.guidance(scale.to(u.dtype))]
 
     def _check(self, u: Tensor, c: Tensor) -> None:
         """c is (B,), or (B, 2) for features of two times."""

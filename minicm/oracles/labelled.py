@@ -26,8 +26,8 @@ class LabelledMixture:
     classes: Tensor
 
     def __post_init__(self) -> None:
-        classes, k = torch.as_tensor(self.classes), len(self.mixture.means)
-        if classes.shape != (k,) or classes.dtype != torch.long:
+        classes, k = self.classes, len(self.mixture.means)
+        if not isinstance(classes, Tensor) or classes.shape != (k,) or classes.dtype != torch.long:
             raise ValueError(f"expected classes of shape ({k},), long, one per component, got {shown(classes)}")
         missing = set(range(int(classes.max()) + 1)) - set(classes.tolist())
         if missing or classes.min() < 0:

@@ -59,7 +59,9 @@ def guided_within(
     Source: Kynkäänniemi et al. 2024 (guidance in a limited interval of noise levels).
     """
     check_positive("nsr_min", nsr_min)
-    check_between("nsr_max", nsr_max, nsr_min)
+    check_positive("nsr_max", nsr_max)
+    if nsr_max < nsr_min:
+        raise ValueError(f"expected nsr_min <= nsr_max, got {nsr_min} and {nsr_max}")
     check_path("conditional", conditional, path)
     check_between("scale", scale)
     _common_path(conditional, unconditional)

@@ -82,7 +82,7 @@ def test_within_an_interval_there_is_guidance_and_elsewhere_the_conditional_mode
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"nsr_min": 4.0}, "nsr_max >= 4"),
+        ({"nsr_min": 4.0}, "nsr_min <= nsr_max, got 4.0 and 3.0"),
         ({"scale": math.nan}, "scale"),
         ({"path": VE()}, "conditional on the path"),
     ],

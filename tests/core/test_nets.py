@@ -1,7 +1,5 @@
 """Networks: derivatives in every input, low time derivatives, and an initialisation that leaves the saddle."""
 
-import math
-
 import pytest
 import torch
 from torch.func import jvp
@@ -90,36 +88,6 @@ def test_a_label_reaches_every_output_and_none_is_as_good_as_a_negative_one():
     value, tangent = net.with_tangent(u, c, du, dc)  # without a label
     torch.testing.assert_close(value, net(u, c))
     torch.testing.assert_close(tangent, jvp(net, (u, c), (du, dc))[1])
-
-
-def test_an_mlp_is_told_the_guidance_scale_as_features_of_it():
-    """Its layers get sample, label, features of the scale and of the time; its tangent is that of forward mode."""
-    torch.manual_seed(0)
-    net = MLP(2, width=8, depth=2, labels=3, guidance=TimeFeatures(2)).double()
-    u, c, label, scale = torch.randn(2, 2), torch.rand(2), torch.tensor([2, 0]), torch.tensor([1.5, 3.0])
-    h = torch.cat([u, math.sqrt(3) * torch.eye(3)[label], net.guidance(scale), net.features(c)], 1)
-    for layer in net.hidden:
-        h = torch.nn.functional.silu(layer(h))
-    torch.testing.assert_close(net(u, c, label, scale), net.last(h))
-    assert not torch.allclose(net(u, c, label, scale), net(u, c, label, scale + 0.1))
-    torch.testing.assert_close(net(u, c, label), net(u, c, label, None))
-    du, dc = torch.randn(2, 2), torch.randn(2)
-    value, tangent = net.with_tangent(u, c, du, dc, label, scale)
-    right = torch.func.jvp(lambda u, c: net(u, c, label, scale), (u, c), (du, dc))
-    torch.testing.assert_close((value, tangent), right)
-
-
-@pytest.mark.parametrize(
-    ("net", "scale", "words"),
-    [
-        (MLP(2), torch.ones(2), "no scale"),
-        (MLP(2, guidance=TimeFeatures()), torch.ones(2, 1), r"scale of shape \(2,\)"),
-    ],
-)
-def test_a_guidance_scale_that_does_not_fit_is_refused_in_one_line(net, scale, words):
-    with pytest.raises(ValueError, match=words) as caught:
-        net(torch.randn(2, 2).float(), torch.rand(2).float(), None, scale)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
