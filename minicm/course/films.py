@@ -143,6 +143,7 @@ def film_of_guidance(scales: Tensor, samples: Tensor, at: Tensor, tilted: Tensor
         ax.contour(places, places, density[k], [level], colors=[ORANGE], linewidths=1.6)
         ax.scatter(*x[k].T, s=3, color=VIOLET, linewidths=0)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
+        ax.set_axis_off()
         ax.set_title(f"scale w = {w[k]:.1f}")
 
     alt = "Violet samples of one arm run to its tip and beyond as the scale grows; an orange line around the arm stays"

@@ -9,7 +9,16 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from experiments import cifar10_sixteen, digits_classifier, digits_mlp, digits_unet, mnist_classifier, stored, toys
+from experiments import (
+    cifar10_sixteen,
+    digits_classifier,
+    digits_mlp,
+    digits_unet,
+    guidance,
+    mnist_classifier,
+    stored,
+    toys,
+)
 from minicm.checkpoints import load_weights
 from minicm.data import digit_halves, eight_gaussians_mixture, toy
 from minicm.data.cifar10 import to_pixels
@@ -133,7 +142,23 @@ def check_mnist_classifier(file, name):
     assert found == pytest.approx(float(recorded["accuracy_on_test"]), abs=0.002) and found >= 0.97
 
 
+def check_guidance(file, name):
+    """The very samples that were measured, so that the numbers are the same but for rounding."""
+    new, quality = {
+        "guided_student": (guidance.new_student, guidance.student_quality),
+        "guided_digits": (guidance.new_digits, guidance.digits_quality),
+    }[name]
+    model = new()
+    recorded = load_weights(model, file)
+    found = quality(model.requires_grad_(False))
+    assert found.keys() <= recorded.keys()
+    for key, value in found.items():
+        assert float(value) == pytest.approx(float(recorded[key]), rel=0.1, abs=0.003)
+    assert float(found.get("right_3", 1)) > 0.98 and float(found.get("error_3", 0)) < 0.04
+
+
 CHECKS = {
+    "guidance": check_guidance,
     "mnist_classifier": check_mnist_classifier,
     "cifar10_sixteen": check_cifar10_sixteen,
     "cifar10_classifier": check_cifar10_classifier,
