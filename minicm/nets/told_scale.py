@@ -30,7 +30,10 @@ class GuidedMLP(nn.Module):
     def with_tangent(
         self, u: Tensor, c: Tensor, du: Tensor, dc: Tensor, label: Tensor | None = None, scale: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """The answer with its gradient graph, and its derivative along (du, dc) without one; both (B, *S)."""
+        """The answer with its gradient graph, and its derivative along (du, dc) without one; both (B, *S).
+
+        Raises ValueError as `MLP` does, and for times that are not (B,).
+        """
         check_per_sample("dc", dc, u, "u")
         return self.mlp.with_tangent(u, _with_scale(u, c, scale), du, torch.stack([dc, dc], 1), label)
 

@@ -155,7 +155,8 @@ def repository(tmp_path):
     for name in ("pyproject.toml", "conftest.py", "tests", "minicm", "tutorials/compare.py"):
         (tmp_path / "repo" / name).symlink_to(ROOT / name)
     kernels = (ROOT / "tutorials" / "kernels.py").read_text("utf-8")
-    light = re.sub(r"(?ms)^LOADED = .*?^\]$", 'LOADED = ["ipykernel.kernelapp"]', kernels)  # these notebooks need no torch
+    few = 'LOADED = ["ipykernel.kernelapp"]'  # these notebooks need no torch
+    light = re.sub(r"(?ms)^LOADED = .*?^\]$", few, kernels)
     assert light != kernels
     (tmp_path / "repo" / "tutorials" / "kernels.py").write_text(light, "utf-8")
     return tmp_path / "repo"
