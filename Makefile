@@ -59,7 +59,7 @@ quick: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest tests $(SPREAD) -m "not slow" $(ARGS)
 
 # The lessons that train, which must come out the same when every weight is nudged.
-TRAIN = $(wildcard tutorials/0[4789]_*.ipynb tutorials/08b_*.ipynb tutorials/1[0234]_*.ipynb)
+TRAIN = $(wildcard tutorials/0[4789]_*.ipynb tutorials/08b_*.ipynb tutorials/1[0234]_*.ipynb tutorials/13b_*.ipynb)
 test-all: $(FULL)
 	$(ONE_THREAD) $(PY) -m pytest $(SPREAD) $(ARGS)
 	$(PY) tests/stable.py $(TRAIN) --seeds 2 --only nudge --jobs $(JOBS)

@@ -1,4 +1,4 @@
-"""The checks of notebook 13b: a drift between two clouds, and the mean of the references that a noisy point may be from."""
+"""The checks of notebook 13b: a drift between clouds, and the mean of the references a noisy point may be from."""
 
 import torch
 from torch import Tensor
