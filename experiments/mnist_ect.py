@@ -12,7 +12,7 @@ import torch
 from minicm.lab.experiment import Pictures, Training
 from minicm.lab.hardware import chosen_device, setting, to_device
 from minicm.lab.recipes.patches import OnPictures, described_by, drawn_pictures, patched_model, picture_data
-from minicm.lab.recipes.pictures import MIDDLE, PATH, few_steps, learning_rate, with_weights_of
+from minicm.lab.recipes.pictures import PATH, few_steps, learning_rate, with_weights_of
 from minicm.losses import ect, pseudo_huber
 from minicm.precond import Preconditioned
 from minicm.times import log_normal
@@ -31,7 +31,7 @@ class Config(OnPictures):
     stages: int = setting(6, "stages in which the pairs of times close up")
     q: float = setting(2.0, "by this factor from stage to stage")
     huber: float = setting(0.03, "c of the pseudo-Huber distance")
-    middle: float = setting(MIDDLE, "radians, the second level of two-step sampling")
+    middle: float = setting(1.45, "radians, the second level of two-step sampling")
     seed: int = setting(0, "of data and noise")
 
 

@@ -3,8 +3,8 @@
     python experiments/mnist_models.py mnist_ect
 
 trains in runs/, where a run that is there already goes on, and writes data/mnist_ect.safetensors in float16, with the
-command, the experiment and the measured quality inside, and data/mnist_ect.png: samples of 1, 2 and 18 evaluations
-beside pictures that no model saw.  Needs data/mnist_classifier.safetensors.
+command, the experiment and the measured quality inside, and docs/mnist.png: samples of 1, 2 and 18 evaluations
+beside pictures that no model saw.  Prints the table of docs/mnist.md.  Needs data/mnist_classifier.safetensors.
 """
 
 import argparse
@@ -22,9 +22,10 @@ from minicm.lab.__main__ import main as minicm
 from minicm.lab.commands.drawing import Drawing, loaded
 from minicm.lab.run_folder import grid, load_run, save_picture
 
-FOLDER = Path(__file__).resolve().parent.parent / "data"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER, PICTURE = ROOT / "data", ROOT / "docs" / "mnist.png"
 RUNS = {"diffusion": Path("runs/mnist_diffusion"), "mnist_ect": Path("runs/mnist_ect")}
-SAMPLES, SHOWN = 5000, 6  # judged; of each digit in the figure
+SAMPLES, SHOWN = 5000, 4  # judged; of each digit in the figure
 
 
 def trained() -> None:
@@ -36,13 +37,14 @@ def trained() -> None:
 
 
 def judged(drawing: Drawing, steps: int, number: int = SAMPLES) -> dict[str, str]:
-    """Quality of samples in so many evaluations, as the metadata of a file hold it; printed too."""
+    """Quality of samples in so many evaluations, as the metadata of a file hold it; printed as a row, too."""
     labels = drawing.labels(number, [])
     began = time.process_time()
     x = drawing.pictures.to_unit(drawing.draw(number, steps, 0, labels))
     milliseconds = 1e3 * (time.process_time() - began) / number
     found = evaluate_mnist(x, labels)
-    print(f"{steps} evaluations, {milliseconds:.2f} ms a picture: {found.over_floor:.2f} floors, {found}")
+    numbers = f"{found.right:.3f} | {found.over_floor:.2f} | {found.copies:.4f} | {milliseconds:.1f}"
+    print(f"| {steps} | {numbers} |", flush=True)
     return {
         f"over_floor_{steps}": f"{found.over_floor:.2f}",
         f"right_{steps}": f"{found.right:.3f}",
@@ -58,23 +60,24 @@ def store(name: str, folder: Path = FOLDER) -> Path:
     note = {"command": command, "experiment": RUNS[name].name, "fields": json.dumps(asdict(config))}
     save_weights(model.half(), file, note)
     student, teacher = loaded(str(file), "cpu"), loaded(str(RUNS["diffusion"]), "cpu")
+    print("| evaluations | read as asked | FD in floors | copies | ms a picture |\n|---:|---:|---:|---:|---:|")
     for drawing, steps in ((student, 1), (student, 2), (teacher, 18)):
         note |= judged(drawing, steps)
     save_weights(model.half(), file, note)
-    figure(student, teacher, file.with_suffix(".png"))
+    figure(student, teacher, PICTURE)
     return file
 
 
 def figure(student: Drawing, teacher: Drawing, target: Path) -> None:
-    """Four blocks of rows, a column for each digit: 1 and 2 evaluations, 18 of the diffusion model, and data."""
+    """Four blocks side by side, a column for each digit: 1 and 2 evaluations, 18 of the diffusion model, and data."""
     labels = torch.arange(10).repeat(SHOWN)
     drawn = [(student, 1), (student, 2), (teacher, 18)]
     blocks = [model.pictures.to_unit(model.draw(len(labels), steps, 1, labels)) for model, steps in drawn]
     h = mnist_small()
-    by_class = torch.stack([h.test[h.test_labels == k][:SHOWN] for k in range(10)], 1).flatten(0, 1) / 255
-    gap = torch.ones(10, 1, 28, 28)
-    rows = [part for block in [*blocks, by_class] for part in (block, gap)][:-1]
-    save_picture(grid(torch.cat(rows), 10), target)
+    blocks.append(torch.stack([h.test[h.test_labels == k][:SHOWN] for k in range(10)], 1).flatten(0, 1) / 255)
+    gap = torch.ones(SHOWN, 1, 1, 28, 28)
+    parts = [part for block in blocks for part in (block.unflatten(0, (SHOWN, 10)), gap)][:-1]
+    save_picture(grid(torch.cat(parts, 1).flatten(0, 1), 43), target)
 
 
 def main() -> None:
