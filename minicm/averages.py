@@ -8,6 +8,8 @@ from numbers import Real
 import torch
 from torch import Tensor, nn
 
+from .checks import check_fit
+
 
 class Average(ABC):
     """A copy of a model, `.model`, whose parameters follow it: θ̄_n = β_n θ̄_(n−1) + (1 − β_n) θ_n, n = 1, 2, ...
@@ -25,11 +27,15 @@ class Average(ABC):
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:
-        """Move towards the parameters that `model` has now; the model must be of the same build."""
+        """Move towards the parameters that `model` has now.  Raises ValueError for a model of another build."""
         self.updates += 1
         (averages, copies), (parameters, buffers) = _tensors(self.model), _tensors(model)
-        if averages:
-            torch._foreach_lerp_(averages, parameters, 1 - self.decay_at(self.updates))
+        try:
+            if averages:
+                torch._foreach_lerp_(averages, parameters, 1 - self.decay_at(self.updates))
+        except RuntimeError:
+            check_fit(model.state_dict(), self.model.state_dict(), "the weights that the average should follow")
+            raise
         for copy, buffer in zip(copies, buffers, strict=True):
             copy.copy_(buffer)
 

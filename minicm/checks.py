@@ -7,10 +7,12 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, overload
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
+
+Asked = TypeVar("Asked", Callable[[Tensor, Tensor], Tensor], Callable[[Tensor, Tensor], Tensor] | None)
 
 
 def shown(value: object) -> str:
@@ -107,8 +109,7 @@ def check_per_sample(name: str, t: object, x: Tensor, other: str = "x") -> None:
 
 def check_event_shape(name: str, shape: object) -> None:
     """Raise ValueError unless shape is a tuple or list of whole numbers >= 0, as torch.Size is."""
-    fits = isinstance(shape, Sequence) and all(isinstance(n, Integral) and int(n) >= 0 for n in shape)
-    if not fits:
+    if not (isinstance(shape, Sequence) and all(isinstance(n, Integral) and int(n) >= 0 for n in shape)):
         raise ValueError(f"expected {name} as a tuple of whole numbers >= 0, got {shape!r}")
 
 
@@ -148,7 +149,7 @@ def check_fit(found: object, expected: object, what: str) -> None:
     wrong = [f"{name} {expected[name]}, got {found[name]}" for name in expected if found[name] != expected[name]]
     if wrong:
         more = " (and more)" if len(wrong) > 1 else ""
-        raise ValueError(f"{what} do not fit: expected {wrong[0]}{more}; build the model as it was when saved")
+        raise ValueError(f"{what} do not fit: expected {wrong[0]}{more}; build the model as it was")
 
 
 def _outlines(state: object, name: str = "") -> Iterator[tuple[str, str]]:
@@ -192,13 +193,7 @@ def _foreign_dtype(name: str, function: object, x: object) -> ValueError | None:
     return ValueError(f"expected x of {own}, the dtype of the weights of {name}, got {came}: use x.to(torch.{own})")
 
 
-@overload
-def answering(name: str, function: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]: ...
-@overload
-def answering(name: str, function: None) -> None: ...
-def answering(
-    name: str, function: Callable[[Tensor, Tensor], Tensor] | None
-) -> Callable[[Tensor, Tensor], Tensor] | None:
+def answering(name: str, function: Asked) -> Asked:
     """The same function of (x, t), `answered` with a check; what has a scaling (`Preconditioned`) checks for itself.
 
     A module of one's own gets the times in the samples' dtype: its layers could not take the float64 of the grids.

@@ -3,16 +3,17 @@
 Samples are (B, *S): S is (2,) for points, (1, 8, 8) for digits, (3, 32, 32) for CIFAR-10.  Times are (B,).
 """
 
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Protocol, overload
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.func import jvp
 
-from .checks import answering, as_floats, check_floats, check_per_sample
+from .checks import Asked, answering, as_floats, check_floats, check_per_sample
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> E[x0|x_t], or a consistency function
 Velocity = Callable[[Tensor, Tensor], Tensor]  # (x, t) -> dx/dt
@@ -87,11 +88,7 @@ def check_path(name: str, held: object, path: Any) -> None:  # noqa: ANN401  a P
         raise ValueError(f"expected {name} on the path {path}, got one on {found}: {both}")
 
 
-@overload
-def of_path(name: str, denoise: Denoiser, path: Any) -> Denoiser: ...  # noqa: ANN401
-@overload
-def of_path(name: str, denoise: None, path: Any) -> None: ...  # noqa: ANN401
-def of_path(name: str, denoise: Denoiser | None, path: Any) -> Denoiser | None:  # noqa: ANN401
+def of_path(name: str, denoise: Asked, path: Any) -> Asked:  # noqa: ANN401
     """The same denoiser, whose answers have the shape of x (`answering`), after `check_path`.
 
     A model knows its path by its scaling; a plain function does not and is taken at its word.  None stays None.
@@ -122,10 +119,9 @@ def forward_derivative(
 def in_eval(function: object) -> Iterator[None]:
     """Inside, a model that is sampled is in eval mode, without dropout; afterwards each part is as it was.
 
-    function: a module, or a field that holds one as `denoise`; with anything else nothing happens.
+    function: a module, or a function made of modules, as fields, `guided` and a lambda around a model are.
     """
-    held = getattr(function, "denoise", function)
-    modes = [(part, part.training) for part in held.modules()] if isinstance(held, nn.Module) else []
+    modes = [(part, part.training) for part in _modules_in(function)]
     try:
         for part, _ in modes:
             part.training = False
@@ -133,6 +129,23 @@ def in_eval(function: object) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+def _modules_in(function: object) -> list[nn.Module]:
+    """Each module that a function asks, with its parts: held as an attribute, or by a name from around the function."""
+    found: dict[int, nn.Module] = {}
+    rest, seen = [function], set()
+    while rest:
+        held = rest.pop()
+        if isinstance(held, nn.Module):
+            found |= {id(part): part for part in held.modules()}
+        elif callable(held) and id(held) not in seen:
+            seen.add(id(held))
+            rest += [getattr(held, name, None) for name in ("denoise", "function", "__self__")]
+            with suppress(ValueError, TypeError):  # a name without a value yet; what is no Python function
+                around = inspect.getclosurevars(held)
+                rest += [*around.nonlocals.values(), *(v for v in around.globals.values() if isinstance(v, nn.Module))]
+    return list(found.values())
 
 
 def conditioned(loss: Loss, *conditions: Tensor) -> Loss:

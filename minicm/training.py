@@ -146,6 +146,8 @@ def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: 
     _check_batch(x0, conditions)
     if conditions:
         bound: Any = model
+        if not hasattr(model, "given"):
+            raise ValueError(f"expected a model with `given` for batches (x0, *conditions), got {type(model).__name__}")
         model, loss = bound.given(*conditions), conditioned(loss, *conditions)
     generator = torch.Generator(x0.device).manual_seed(fold(seed, iteration, _NOISE))
     with _seeded(fold(seed, iteration, _DROPOUT), x0.device):
@@ -158,9 +160,7 @@ def _backward(model: nn.Module, loss: Loss, batch: Batch, iteration: int, seed: 
 
 def _check_batch(x0: Tensor, conditions: list[Tensor]) -> None:
     if not isinstance(x0, Tensor):
-        raise ValueError(
-            f"expected batches of tensors x0 (B, *S) or tuples (x0, *conditions), got {type(x0).__name__} as x0"
-        )
+        raise ValueError(f"expected batches of x0 (B, *S) or (x0, *conditions), tensors, got {type(x0).__name__} as x0")
     for condition in conditions:
         if not isinstance(condition, Tensor) or condition.shape[:1] != x0.shape[:1]:
             got = tuple(condition.shape) if isinstance(condition, Tensor) else type(condition).__name__
@@ -232,21 +232,15 @@ def warmup_linear_decay(peak: float, *, total: int, decay_from: int, warmup: int
 
     Raises ValueError unless 0 <= warmup <= decay_from < total.
     """
-    _check_phases(peak, warmup, decay_from, total)
+    check_positive("peak", peak)
+    for name, value in (("warmup", warmup), ("decay_from", decay_from), ("total", total)):
+        check_count(name, value, -math.inf)
+    if not 0 <= warmup <= decay_from < total:
+        got = f"warmup {warmup}, decay_from {decay_from}, total {total}"
+        raise ValueError(f"expected 0 <= warmup <= decay_from < total, got {got}")
 
     def rate(iteration: int) -> float:
         left = (total - iteration) / (total - decay_from)
         return peak * min((iteration + 1) / (warmup + 1), 1.0) * min(max(left, 0.0), 1.0)
 
     return rate
-
-
-def _check_phases(peak: float, warmup: int, decay_from: int, total: int) -> None:
-    check_positive("peak", peak)
-    for name, value in (("warmup", warmup), ("decay_from", decay_from), ("total", total)):
-        check_count(name, value, -math.inf)
-    if not (peak > 0 and 0 <= warmup <= decay_from < total):
-        raise ValueError(
-            "expected peak > 0 and 0 <= warmup <= decay_from < total, "
-            f"got peak {peak}, warmup {warmup}, decay_from {decay_from}, total {total}"
-        )

@@ -98,6 +98,7 @@ EXEMPT = {  # public names that the fuzz leaves out, and why
     },
     "sampling.editing.Operator": "holds two functions",
     "shapes.forward_derivative": "the inside of by_jvp and velocity_by_jvp, which check what they are given",
+    "losses.continuous.central_difference": "the inside of by_differences and velocity_by_differences",
     **dict.fromkeys(["times.partner", "times.stage_of"], "formulas of ect_time and ect_stage, which check"),
     "shapes.in_eval": "takes anything, and looks for a module in it",
     "solvers.steps.ProbabilityFlow": "made by probability_flow, whose rows are here",
@@ -229,6 +230,10 @@ EVENT_STATE = tensor(some, ((), (1, D), (B, 1), (B, D + 1), (B + 1, D)))
 LONE_TIMES = tensor(inner, ((), (B, 1))).without("device")
 TWO_TIMES = tensor(lambda: torch.full((B, 2), 0.5), ((), (B,), (B, 3))).without("device")
 STATE = tensor(some, ((), (1, D), (B + 1, D)))  # beside times alone: what follows from the batch
+FOREIGN_PAIRS = Role(
+    lambda: two_times(VE_PATH, log_normal(-1.0, 1.0)),
+    (("foreign grid", lambda: two_times(TRIG, log_normal(-1.0, 1.0))),),
+)
 FLOW_MAP = {"model": good(flow_map), "path": good(lambda: TRIG), "teacher": good(lambda: None)}
 SCM = {
     "model": good(trig_model),
@@ -567,11 +572,16 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     },
     "rivals.distillation.solved_pairs": {"x": ALONE, "times": DECREASING},
     "losses.discrete.cd": {"levels": Role(lambda: 5, COUNT.bad + values("beyond", 1)), "teacher": good(lambda: half)},
-    "losses.discrete.ConsistencyLoss": {"weight": good(lambda: losses.discrete.one), "teacher": good(lambda: None)},
+    "losses.discrete.ConsistencyLoss": {
+        "weight": good(lambda: losses.discrete.one),
+        "teacher": good(lambda: None),
+        "pairs": FOREIGN_PAIRS,
+    },
     "losses.discrete.ct": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ict": {"first": Role(lambda: 2, COUNT.bad + values("order", 20)), "last": LAST},
     "losses.discrete.ect": {},
     "losses.time_pairs.closing": {},
+    "losses.time_pairs.PathPairs": {"draw": good(lambda: PAIRS)},
     "losses.time_pairs.neighbours": {
         "levels": good(lambda: lambda k: grid(2.0, 1.0)),
         "probabilities": good(lambda: None),
@@ -657,9 +667,10 @@ OVERRIDES: dict[str, dict[str, Role]] = {
         for k in ("by_teacher_error", "unweighted")
     },
     "rivals.truncated.TruncatedLoss": {
-        "boundary": POSITIVE,
-        "first": good(lambda: half),
+        "boundary": Role(lambda: 0.5, POSITIVE.bad + values("beyond", 100.0)),
+        "first": Role(lambda: half, (("foreign scaling", trig_model),)),
         "teacher": good(lambda: None),
+        "pairs": FOREIGN_PAIRS,
     },
     "rivals.truncated.with_first_stage": {
         "boundary": POSITIVE,
@@ -870,7 +881,7 @@ LOSSES = {  # a `Loss` of each kind, and a model for it
     "CTMLoss": (lambda: rivals.CTMLoss(LAW, PAIRS), flow_map),
     "IMMLoss": (lambda: rivals.IMMLoss(PAIRS, particles=2), flow_map),
     "ProgressiveLoss": (lambda: rivals.ProgressiveLoss(VE_PATH, half, grid(2.0, 1.0, 0.5)), ve_model),
-    "TruncatedLoss": (lambda: rivals.TruncatedLoss(VE_PATH, half, 0.5, PAIRS), ve_model),
+    "TruncatedLoss": (lambda: rivals.TruncatedLoss(VE_PATH, half, 0.5, two_times(VE_PATH, LAW)), ve_model),
     "AdversarialLoss": (lambda: rivals.AdversarialLoss(VE_PATH, ROLES["critic"].good(), grid(2.0)), ve_model),
     "MatchingLoss": (lambda: rivals.MatchingLoss(VE_PATH, LAW, half, half, grid(2.0)), ve_model),
 }

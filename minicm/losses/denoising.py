@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..checks import check_positive
 from ..paths import Path
-from ..shapes import Denoiser, like, of_path, per_sample
+from ..shapes import Denoiser, like, of_path
 from ..times import Law
 
 
@@ -35,7 +35,7 @@ def denoising_loss(
     x, nsr = path.mix(x0, eps, t), path.nsr(t)
     weight = (nsr**2 + sigma_data**2) / (nsr * sigma_data) ** 2
     error = of_path("model", model, path)(x, t) - _clean(x0, x, t, path, teacher)
-    return per_sample(like(weight, x0) * error**2) / x0[0].numel()
+    return (like(weight, x0) * error**2).flatten(1).mean(1)
 
 
 @torch.no_grad()
@@ -59,7 +59,7 @@ def velocity_loss(
     # v is affine in x0 with slope α̇ − σ̇ α/σ: the difference needs neither velocity
     slope = path.d_alpha(t) - path.d_sigma(t) * path.alpha(t) / path.sigma(t)
     error = model(x, t) - _clean(x0, x, t, path, teacher)
-    return per_sample((like(slope, x) * error) ** 2) / x0[0].numel()
+    return ((like(slope, x) * error) ** 2).flatten(1).mean(1)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..checks import check_batch, check_between, check_count, check_positive
 from ..paths import Path
 from ..seeds import forked_rng
-from ..shapes import Denoiser, Distance, Loss, Step, of_path
+from ..shapes import Denoiser, Distance, Loss, Step, check_path, of_path
 from ..solvers.steps import ddim_step, heun_step, probability_flow
 from ..times import Law, ct_levels, discretised_log_normal, ict_levels, log_normal
 from .distances import pseudo_huber, squared
@@ -82,6 +82,7 @@ class ConsistencyLoss:
     """`consistency_loss` with random noise and pairs of times: a `Loss`.
 
     CD, CT, iCT and ECT are values of these fields: see `cd`, `ct`, `ict`, `ect`.
+    Raises ValueError for pairs that know their path and it is another one.
     """
 
     path: Path
@@ -91,6 +92,9 @@ class ConsistencyLoss:
     step: Step | None = None
     distance: Distance = squared
     weight: Callable[[Tensor, Tensor], Tensor] = one
+
+    def __post_init__(self) -> None:
+        check_path("pairs", self.pairs, self.path)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:
         t, s = self.pairs(len(x0), iteration, generator)

@@ -20,6 +20,17 @@ from ..times import Law, ect_stage, ect_time, partner, stage_of
 TimePairs = Callable[[int, int, torch.Generator | None], tuple[Tensor, Tensor]]  # (B, iteration, generator) -> t, s
 
 
+@dataclass(frozen=True)
+class PathPairs:
+    """Pairs that know their path: a loss on another one refuses them."""
+
+    draw: TimePairs
+    path: Path
+
+    def __call__(self, batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        return self.draw(batch, iteration, generator)
+
+
 def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor], Tensor] | None = None) -> TimePairs:
     """Pairs of neighbouring levels of a decreasing grid that may depend on the iteration.
 
@@ -39,7 +50,7 @@ def neighbours(levels: Callable[[int], Tensor], probabilities: Callable[[Tensor]
     return draw
 
 
-def closing(path: Path, total: int, *, stages: int, q: float, law: Law) -> TimePairs:
+def closing(path: Path, total: int, *, stages: int, q: float, law: Law) -> PathPairs:
     """Pairs that close up in stages over `total` iterations: t from the law, s = r(t, stage) of `ect_time`.
 
     law: of the noise-to-signal ratio, cut to the path.  Raises ValueError as `ect_stage`, and unless q > 0.
@@ -53,43 +64,26 @@ def closing(path: Path, total: int, *, stages: int, q: float, law: Law) -> TimeP
         near = partner(nsr, stage_of(iteration, total, stages), q).clamp(min=low)
         return path.time_at(nsr), path.time_at(near).clamp(min=path.t_min)
 
-    return draw
+    return PathPairs(draw, path)
 
 
-@dataclass(frozen=True)
-class TwoTimes:
-    """The pairs of `two_times`, which know their path: a flow map on another one is refused.
+def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> PathPairs:
+    """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
 
-    Raises ValueError unless both shares are >= 0, their sum <= 1.
+    law: of the noise-to-signal ratio, cut to the path.  Raises ValueError unless both shares are >= 0, their sum <= 1.
     """
+    check_between("diagonal", diagonal, 0.0, 1.0)
+    check_between("ends", ends, 0.0, 1.0)
+    if diagonal + ends > 1:
+        raise ValueError(f"expected shares >= 0 whose sum is <= 1, got diagonal {diagonal} and ends {ends}")
 
-    path: Path
-    law: Law
-    diagonal: float
-    ends: float
-
-    def __post_init__(self) -> None:
-        check_between("diagonal", self.diagonal, 0.0, 1.0)
-        check_between("ends", self.ends, 0.0, 1.0)
-        if self.diagonal + self.ends > 1:
-            raise ValueError(
-                f"expected shares >= 0 whose sum is <= 1, got diagonal {self.diagonal} and ends {self.ends}"
-            )
-
-    def __call__(self, batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        path, law = self.path, self.law
+    def draw(batch: int, iteration: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
         first, second = (path.time_at(law(batch, generator)).clamp(path.t_min, path.t_max) for _ in range(2))
         t, s = torch.maximum(first, second), torch.minimum(first, second)
-        fixed = round(batch * self.diagonal), round(batch * self.ends)
+        fixed = round(batch * diagonal), round(batch * ends)
         t[: sum(fixed)] = first[: sum(fixed)]  # a fresh draw, not the larger of two
         s[: fixed[0]] = t[: fixed[0]]
         s[fixed[0] : sum(fixed)] = path.t_min
         return t, s
 
-
-def two_times(path: Path, law: Law, *, diagonal: float = 0.25, ends: float = 0.25) -> TwoTimes:
-    """Pairs s <= t: both from the law, sorted, but s = t in a share `diagonal`, and s = t_min in a share `ends`.
-
-    law: of the noise-to-signal ratio, cut to the path.  Raises as `TwoTimes`.
-    """
-    return TwoTimes(path, law, diagonal, ends)
+    return PathPairs(draw, path)

@@ -129,9 +129,7 @@ class MLP(nn.Module):
         if not (isinstance(c, Tensor) and c.is_floating_point() and c.ndim):
             check_batch("c", c)
         if u.ndim < 2 or u[0].numel() != self.dim:
-            raise ValueError(
-                f"expected samples u (x of a model) of {self.dim} elements each, got shape {tuple(u.shape)}"
-            )
+            raise ValueError(f"expected samples u (x of a model) of {self.dim} elements, got shape {tuple(u.shape)}")
         if c.shape[0] != u.shape[0] or c.device != u.device:  # len(u) would fix the batch size of an exported model
             wanted = f"{u.shape[0]} on {u.device}"
             raise ValueError(f"expected times c for each of u, {wanted}, got {c.shape[0]} on {c.device}")

@@ -31,8 +31,7 @@ class GaussianMixture(Oracle):
             raise ValueError(f"expected means of shape (K, *S), K >= 1, such as (8, 2), got {tuple(self.means.shape)}")
         k = len(self.means)
         self.stds = torch.as_tensor(stds).to(self.means)
-        weights = torch.ones(k) if weights is None else torch.as_tensor(weights)
-        weights = weights.to(self.means)
+        weights = torch.as_tensor(torch.ones(k) if weights is None else weights).to(self.means)
         for name, given in (("stds", self.stds), ("weights", weights)):
             if given.shape != (k,):
                 raise ValueError(f"expected {name} of shape ({k},), one per component, got {tuple(given.shape)}")
@@ -41,9 +40,7 @@ class GaussianMixture(Oracle):
         if not ((self.stds >= 0) & self.stds.isfinite()).all():
             raise ValueError(f"expected finite stds >= 0, got one of {self.stds.min().item()}")
         if not ((weights > 0) & weights.isfinite()).all():
-            raise ValueError(
-                f"expected finite weights > 0, got one of {weights.min().item()}: leave that component out"
-            )
+            raise ValueError(f"expected finite weights > 0, got one of {weights.min().item()}: leave it out")
         self.weights = weights / weights.sum()
 
     def to(self, target: torch.dtype | torch.device | str) -> "GaussianMixture":

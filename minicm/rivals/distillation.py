@@ -25,7 +25,7 @@ from ..checks import (
 from ..losses.distances import squared
 from ..paths import Path
 from ..sampling.few_steps import falling_times
-from ..shapes import Denoiser, Distance, Step, like, of_path, per_sample, time_grid
+from ..shapes import Denoiser, Distance, Step, in_eval, like, of_path, per_sample, time_grid
 from ..solvers.steps import ddim_step, heun_step, probability_flow, states
 
 Pairs = Callable[[int, torch.Generator], tuple[Tensor, Tensor, Tensor]]
@@ -60,7 +60,7 @@ def solved_pairs(
     """States x_t (kept, K, *S) at the first `kept` of the times, these times (kept,), and the ends x_0 (K, *S).
 
     x: (K, *S), drawn from `path.prior`.  times: (N + 1,), decreasing, from t_max to t_min.  The end is the teacher's
-    denoised last state, without the rest noise of t_min.  kept = 1 are noise-sample pairs.
+    denoised last state, without the rest noise of t_min; it is asked in eval mode.  kept = 1 are noise-sample pairs.
     Raises ValueError if times are no grid or hold fewer than `kept` before the last.
     """
     check_floats("x", x)
@@ -69,10 +69,11 @@ def solved_pairs(
     if not 1 <= kept < len(times):
         raise ValueError(f"expected 1 <= kept < {len(times)}, the number of times, got {kept}")
     held = []
-    for state in states(probability_flow(f, path), x, times, step):
-        if len(held) < kept:
-            held.append(state)
-    end = f(state, times[-1].to(x.device).expand(len(x)))
+    with in_eval(teacher):
+        for state in states(probability_flow(f, path), x, times, step):
+            if len(held) < kept:
+                held.append(state)
+        end = f(state, times[-1].to(x.device).expand(len(x)))
     return torch.stack(held), times[:kept].to(x.device), end
 
 

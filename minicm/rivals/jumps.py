@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import jvp
 
 from ..checks import answered, as_floats, check_batch, check_between, check_floats, check_positive
+from ..losses.continuous import central_difference
 from ..paths import Path, TrigFlow
 from ..seeds import forked_rng
 from ..shapes import Denoiser, PathDenoiser, check_path, forward_derivative, in_eval, like
@@ -136,11 +137,8 @@ def velocity_by_differences(h: float = 1e-3) -> VelocityDerivative:
     def differentiate(
         model: FlowMap, x: Tensor, t: Tensor, s: Tensor, dx: Tensor, dt: Tensor, ds: Tensor
     ) -> tuple[Tensor, Tensor]:
-        with torch.no_grad(), forked_rng(x):
-            ahead = model.velocity(x + h * dx, t + h * dt, s + h * ds)
-        with torch.no_grad(), forked_rng(x):
-            behind = model.velocity(x - h * dx, t - h * dt, s - h * ds)
-        return model.velocity(x, t, s), (ahead - behind) / (2 * h)
+        dV = central_difference(model.velocity, (x, t, s), (dx, dt, ds), h)
+        return model.velocity(x, t, s), dV
 
     return differentiate
 

@@ -13,15 +13,18 @@ from ..losses.discrete import consistency_loss
 from ..losses.distances import squared
 from ..losses.time_pairs import TimePairs
 from ..paths import Path
-from ..shapes import Denoiser, Distance, like
+from ..shapes import Denoiser, Distance, PathDenoiser, check_path, like
 
 
 def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoiser:
     """(x, t) -> first(x, t) where t <= boundary, model(x, t) above; (B, *S).  One call where all t are on one side.
 
-    Raises ValueError unless boundary > 0.  Source: Lee et al. 2025 (truncated consistency models).
+    Raises ValueError unless boundary > 0, and for two models of different paths.
+    Source: Lee et al. 2025 (truncated consistency models).
     """
     check_positive("boundary", boundary)
+    path = getattr(model, "path", None)
+    check_path("first", first, path)
 
     def joined(x: Tensor, t: Tensor) -> Tensor:
         above = t > boundary
@@ -29,7 +32,7 @@ def with_first_stage(model: Denoiser, first: Denoiser, boundary: float) -> Denoi
             return model(x, t)
         return torch.where(like(above.to(t.dtype), x) > 0, model(x, t), first(x, t)) if above.any() else first(x, t)
 
-    return joined
+    return PathDenoiser(joined, path)
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class TruncatedLoss:
     boundary: t'.  share: of the batch that has t = s = t', where the model must equal the first stage.
     pairs: (t, s), of which t is moved up to t' and s as well: no pair looks below the boundary.  What they
     put below t' is then at the boundary, beside the share: choose pairs that are mostly above it.
-    Raises ValueError unless boundary > 0 and 0 <= share <= 1.
+    Raises ValueError unless t_min <= boundary <= t_max, 0 <= share <= 1, and for a stage or pairs of another path.
     Source: Lee et al. 2025 (truncated consistency models), with the boundary share of its code.
     """
 
@@ -52,7 +55,9 @@ class TruncatedLoss:
     distance: Distance = squared
 
     def __post_init__(self) -> None:
-        check_positive("boundary", self.boundary)
+        check_between("boundary", self.boundary, self.path.t_min, self.path.t_max)
+        check_path("first", self.first, self.path)
+        check_path("pairs", self.pairs, self.path)
         check_between("share", self.share, 0.0, 1.0)
 
     def __call__(self, model: Denoiser, x0: Tensor, iteration: int, generator: torch.Generator) -> Tensor:

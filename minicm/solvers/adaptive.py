@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import check_between, check_floats, check_positive
+from ..checks import check_between, check_floats, check_positive, one_line
 from ..shapes import Velocity, in_eval
 from .steps import field
 
@@ -31,7 +31,7 @@ def adaptive(
     options={"step_size": ...}.
     The velocity is asked for times from t to s alone; a model is asked in eval mode, without dropout.
     Raises ValueError unless t and s are finite, differ and are of the velocity's path, for a denoiser as velocity, for
-    an unknown method, for a fixed-step one without step.
+    an unknown method, for a fixed-step one without step, for a velocity that no step is small enough for.
     Source: Chen et al. 2018 (neural ODEs); Dormand and Prince 1980 for dopri5.
     """
     from torchdiffeq import odeint  # here, so that importing minicm does not import it
@@ -50,7 +50,10 @@ def adaptive(
         return v(y, u.clamp(low, high).expand(len(y)))  # torchdiffeq's probe for its first step may go beyond
 
     with in_eval(velocity):
-        return odeint(inside, x, ends, rtol=rtol, atol=atol, method=method, options=options)[-1]
+        try:
+            return odeint(inside, x, ends, rtol=rtol, atol=atol, method=method, options=options)[-1]
+        except AssertionError as error:  # its steps have shrunk to nothing
+            raise ValueError(f"expected a velocity that is finite from {t} to {s}, got {one_line(error)}") from None
 
 
 def _checked_options(method: str, options: dict[str, Any] | None, s: float) -> dict[str, Any]:

@@ -66,9 +66,7 @@ def edm_stochastic(
     check_floats("x", x)
     times = _decreasing(time_grid(times)).to(x.device)
     if not times[-1] > 0:
-        raise ValueError(
-            f"expected times as noise levels > 0, got {times[-1]:.6g} at the end: stop above 0, call the denoiser"
-        )
+        raise ValueError(f"expected times as noise levels > 0, got {times[-1]:.6g}: stop above 0, call the denoiser")
     for name, value in (("churn", churn), ("churn_min", churn_min), ("churn_noise", churn_noise)):
         check_between(name, value, 0.0)
     if not (isinstance(churn_max, Real) and churn_max >= 0):

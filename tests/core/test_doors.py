@@ -22,11 +22,14 @@ from minicm.rivals import (
     discriminator_loss,
     jump_sample,
     meanflow,
+    solved_pairs,
     velocity_by_differences,
     velocity_by_jvp,
+    with_first_stage,
 )
+from minicm.sampling import guided, guided_by
 from minicm.sampling.editing import denoise, edit, identity, interpolate
-from minicm.solvers import adams_bashforth, adaptive, dpm_solver_2m, reverse_sde
+from minicm.solvers import adams_bashforth, adaptive, dpm_solver_2m, in_log_nsr, reverse_sde
 
 PATH, LAW = TrigFlow(), cm.log_normal(-1.0, 1.4)
 ROOT = next(folder for folder in Path(__file__).parents if (folder / "pyproject.toml").exists())
@@ -127,6 +130,8 @@ def test_without_forward_mode_the_error_names_the_way_out_and_the_way_out_works(
 @pytest.mark.parametrize("path", [PATH, Linear()])
 def test_the_difference_of_a_flow_map_is_its_derivative(path):
     model = FlowMap(two_time_mlp(cm.MLP()), path)
+    for p in model.parameters():
+        nn.init.normal_(p, std=0.1)  # or it would not listen to s yet
     x, dx, t = torch.randn(6, 2), torch.randn(6, 2), torch.linspace(0.3, 0.9, 6)
     along = (x, t, t / 2, dx, torch.ones(6), -torch.ones(6))
     V, dV = velocity_by_jvp(model, *along)
@@ -164,6 +169,7 @@ def test_data_of_another_kind_are_told_in_one_line():
         refused(lambda d=dtype: first_update(model, loss, [torch.randn(8, 2).to(d)]), "float32", str(dtype)[6:])
         refused(lambda d=dtype: cm.consistency_sample(model, torch.zeros(8, 2, dtype=d), [1.0], PATH), "float32")
     own = Own().float()
+    refused(lambda: first_update(own, loss, [(torch.randn(8, 2), torch.zeros(8).long())]), "given", "Own")
     refused(lambda: first_update(own, loss, [torch.randn(8, 2)]), "float32", "float64", "model")
 
 
@@ -173,6 +179,13 @@ def test_weights_in_half_precision_are_refused_before_the_average_takes_them():
     update = lambda: first_update(model, cm.ect(PATH, 9), [torch.randn(64, 2).half()], ema=average)  # noqa: E731
     refused(update, "iteration 0", "float16", "float32", kind=FloatingPointError)
     assert average.updates == 0 and all(p.isfinite().all() for p in average.model.parameters())
+
+
+def test_an_average_of_another_build_is_refused():
+    model = cm.model_on(PATH, cm.MLP())
+    for other in (cm.MLP(width=64), cm.MLP(depth=3)):
+        average = cm.EMA(cm.model_on(PATH, other))
+        refused(lambda a=average: first_update(model, cm.ect(PATH, 9), [torch.randn(8, 2)], ema=a), "average", "hidden")
 
 
 def test_finite_weights_in_float16_may_train_however_large_they_are():
@@ -211,6 +224,13 @@ class Dropping(nn.Module):
     lambda m, x: edit(m, x, operator=identity(), known=torch.tensor([True, False]), times=[1.0, 0.5], path=PATH),
     lambda m, x: denoise(m, x, torch.full((5,), 0.5), PATH),
     lambda m, x: interpolate(m, x, x + 1, torch.full((5,), 0.5), PATH),
+    lambda m, x: cm.consistency_sample(guided(m, m, 2.0), x, [1.0], PATH),
+    lambda m, x: cm.consistency_sample(guided_by(m, m, torch.ones(5)), x, [1.0], PATH),
+    lambda m, x: cm.consistency_sample(with_first_stage(m, m, 0.5), x, [1.0], PATH),
+    lambda m, x: cm.consistency_sample(cm.transport(m, PATH, cm.VE()), x, [1.0], cm.VE()),
+    lambda m, x: cm.consistency_sample(lambda y, t: m(y, t), x, [1.0], PATH),
+    lambda m, x: cm.integrate(in_log_nsr(cm.probability_flow(m, PATH), PATH), x, torch.tensor([1.0, 0.5])),
+    lambda m, x: solved_pairs(m, x, PATH.grid(3), PATH),
 ])  # fmt: skip
 def test_samplers_ask_a_model_without_its_dropout_and_leave_each_part_as_it_was(sample):
     model = cm.model_on(PATH, Dropping())
@@ -226,6 +246,11 @@ def test_a_jump_sampler_asks_without_dropout_and_an_error_leaves_the_mode_too():
     model = cm.model_on(PATH, Narrow())
     refused(lambda: cm.consistency_sample(model, torch.randn(5, 2), [1.0], PATH), "network")
     assert model.training and model.network.training
+
+
+def test_a_velocity_that_no_step_is_small_enough_for_is_refused():
+    x = torch.randn(4, 2)
+    refused(lambda: adaptive(lambda x, t: x / t[:, None], x, 1.0, 0.0), "velocity", "finite", "0.0")
 
 
 @pytest.mark.parametrize("ends", [(0.02, 0.002), (0.002, 0.02), (80.0, 0.002)])

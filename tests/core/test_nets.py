@@ -127,7 +127,7 @@ def test_a_labelled_diffusion_model_learns_a_law_for_each_label():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match=r"^expected samples .* of 2 elements each, got shape \(4, 3\)$"):
+    with pytest.raises(ValueError, match=r"^expected samples .* of 2 elements, got shape \(4, 3\)$"):
         MLP(2)(torch.randn(4, 3), torch.rand(4))
     with pytest.raises(ValueError, match="^expected dim >= 1"):
         MLP(0)

@@ -6,10 +6,21 @@ from gauntlet import PATHS, mixture, name, some_t
 
 import minicm as cm
 from minicm.losses.denoising import denoising_loss, velocity_loss
-from minicm.losses.time_pairs import two_times
+from minicm.losses.time_pairs import closing, two_times
 from minicm.nets import two_time_mlp
 from minicm.paths import VE, VP, Linear, TrigFlow
-from minicm.rivals import FlowMap, IMMLoss, KnownMap, jump_sample, meanflow, progressive_loss, shortcut, to_data
+from minicm.rivals import (
+    FlowMap,
+    IMMLoss,
+    KnownMap,
+    TruncatedLoss,
+    jump_sample,
+    meanflow,
+    progressive_loss,
+    shortcut,
+    to_data,
+    with_first_stage,
+)
 from minicm.sampling import guided
 from minicm.solvers import (
     adams_bashforth,
@@ -168,6 +179,18 @@ def test_losses_and_samplers_refuse_a_model_of_another_path():
         refused(lambda loss=loss: loss(jump, x0, 0, generator), "model", "Linear", "TrigFlow")
     refused(lambda: jump_sample(jump, x0, [0.5], path), "jump", "Linear", "TrigFlow")
     refused(lambda: to_data(jump, path), "jump", "Linear", "TrigFlow")
+    refused(lambda: with_first_stage(fine, model, 0.5), "first", "Linear", "TrigFlow")
+
+
+def test_pairs_and_a_first_stage_of_another_path_are_refused():
+    law, first = cm.log_normal(-1.0, 1.0), cm.model_on(TRIG, cm.MLP())
+    pairs, foreign = (closing(path, 9, stages=2, q=2.0, law=law) for path in (TRIG, VE_PATH))
+    for wrong in (foreign, two_times(VE_PATH, law)):
+        refused(lambda wrong=wrong: cm.ConsistencyLoss(TRIG, wrong), "pairs", "TrigFlow", "VE")
+        refused(lambda wrong=wrong: TruncatedLoss(TRIG, first, 1.0, wrong), "pairs", "TrigFlow", "VE")
+    refused(lambda: TruncatedLoss(TRIG, cm.model_on(VE_PATH, cm.MLP()), 1.0, pairs), "first", "TrigFlow", "VE")
+    for boundary in (5.0, 1e-4):
+        refused(lambda boundary=boundary: TruncatedLoss(TRIG, first, boundary, pairs), "boundary", "1.56")
 
 
 @pytest.mark.parametrize("path, scaling", [
