@@ -201,10 +201,7 @@ class Recovered(nn.Module):
         super().__init__()
         self.denoise, self.scaling = denoise, scaling
 
-    @property
-    def path(self) -> Path | None:
-        """The path that the scaling belongs to; None if it does not say."""
-        return getattr(self.scaling, "path", None)
+    path = Preconditioned.path
 
     def forward(self, x: Tensor, t: Tensor) -> Tensor:
         """D(x, t), unchanged.  Raises ValueError for a denoiser that answers in another shape."""

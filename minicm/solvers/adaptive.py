@@ -57,6 +57,7 @@ def adaptive(
 
 
 def _checked_options(method: str, options: dict[str, Any] | None, s: float) -> dict[str, Any]:
+    """With a stop at s: left alone, an adaptive method steps beyond and interpolates at order 4, which spoils dopri8."""
     from torchdiffeq._impl.odeint import SOLVERS
     from torchdiffeq._impl.rk_common import RKAdaptiveStepsizeODESolver
     from torchdiffeq._impl.solvers import FixedGridODESolver
@@ -66,6 +67,5 @@ def _checked_options(method: str, options: dict[str, Any] | None, s: float) -> d
     if issubclass(SOLVERS[method], FixedGridODESolver) and not options:  # it would go from t to s in one step
         raise ValueError(f'{method} has a fixed step: give options={{"step_size": ...}}, or use integrate on a grid')
     if issubclass(SOLVERS[method], RKAdaptiveStepsizeODESolver):
-        # Stop at s: left alone it steps beyond and interpolates at order 4, which spoils dopri8
         return {"step_t": torch.tensor([s], dtype=torch.float64), **(options or {})}
     return options or {}
