@@ -60,7 +60,7 @@ class MLP(nn.Module):
     """
 
     def __init__(
-        self, dim: int = 2, width: int = 128, depth: int = 4, features: TimeFeatures | None = None, *, labels: int = 0
+        self, dim: int = 2, width: int = 128, depth: int = 4, features: nn.Module | None = None, *, labels: int = 0
     ) -> None:
         super().__init__()
         for name, value in (("dim", dim), ("width", width), ("depth", depth)):

@@ -57,7 +57,7 @@ def adaptive(
 
 
 def _checked_options(method: str, options: dict[str, Any] | None, s: float) -> dict[str, Any]:
-    """With a stop at s: left alone, an adaptive method steps beyond and interpolates at order 4, which spoils dopri8."""
+    """With a stop at s: left alone, adaptive ones step beyond and interpolate at order 4, which spoils dopri8."""
     from torchdiffeq._impl.odeint import SOLVERS
     from torchdiffeq._impl.rk_common import RKAdaptiveStepsizeODESolver
     from torchdiffeq._impl.solvers import FixedGridODESolver
