@@ -68,7 +68,8 @@ class MLP(nn.Module):
         check_count("labels", labels, 0)
         self.dim, self.labels = dim, labels
         self.features: Any = features if features is not None else TimeFeatures()  # a flow map's knows two times
-        sizes = [dim + labels + 2 * len(self.features.frequencies), *[width] * depth]
+        frequencies: Any = self.features.frequencies
+        sizes = [dim + labels + 2 * len(frequencies), *[width] * depth]
         layers = [nn.Linear(m, n) for m, n in zip(sizes[:-1], sizes[1:], strict=True)]
         self.hidden: Any = nn.ModuleList(layers)
         self.last = nn.Linear(width, dim)
