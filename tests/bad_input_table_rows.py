@@ -333,6 +333,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "data.batches.of_points": {"points": DATA},
     "data.batches.of_labelled": {"points": DATA, "labels": LABELS},
     "data.cifar10.pooled": {"pictures": EVEN},
+    "evaluation.folds.jacobian_determinant": {"f": FIELD.without("dtype"), "x": SAMPLES.without("shape")},
     "data.cifar10.to_data": {"pictures": PICTURES.without("shape")},
     "data.cifar10.to_pixels": {"x": ALONE.without("shape")},
     "data.digits.tinted": {"x": DIGITS, "labels": LABELS},

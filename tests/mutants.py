@@ -47,6 +47,7 @@ MUTANTS = [  # module, text, what it becomes, tests that must notice
     ("oracles/labelled", "scale * self.log_posterior(x, t, path)[:, label]", "(scale - 1) * self.log_posterior(x, t, path)[:, label]", "labelled"),
     ("oracles/labelled", "(label.clamp(min=-1) == c)", "(label.clamp(min=0) == c)", "labelled"),
     ("oracles/labelled", "return x, self.classes[k]", "return x, k", "labelled"),
+    ("evaluation/folds", "torch.linalg.det(torch.stack(columns, 2))", "torch.linalg.det(torch.stack(columns, 2)).abs()", "folds"),
     ("sampling/guidance", "(path.nsr(t) <= nsr_max)", "(path.nsr(t) <= 2 * nsr_max)", "guidance"),
     ("sampling/guidance", "torch.where(inside, scale, 1.0)", "torch.where(inside, scale, 0.0)", "guidance"),
     ("nets/told_scale", "torch.stack([dc, dc], 1)", "torch.stack([dc, 0 * dc], 1)", "told_scale"),

@@ -12,6 +12,7 @@ from .distances import frechet_between as frechet_between
 from .distances import frechet_distance as frechet_distance
 from .distances import mmd as mmd
 from .distances import sliced_wasserstein as sliced_wasserstein
+from .folds import jacobian_determinant as jacobian_determinant
 from .frechet import Moments as Moments
 from .frechet import Neighbours as Neighbours
 from .frechet import PrecisionRecall as PrecisionRecall
