@@ -168,10 +168,16 @@ def with_results(text: str) -> str:
     return with_table(text, "solvers", solvers_text(RESULTS / "solvers.json"))
 
 
+def with_arena(text: str) -> str:
+    """The page of the arena with both of its tables, each of one machine."""
+    text = with_table(text, "arena", arena_text(RESULTS / "arena.json"))
+    return with_table(text, "later", arena_text(RESULTS / "arena_later.json"))
+
+
 def command(argv: list[str]) -> None:
     Parser(description=__doc__.splitlines()[0]).parse_args(argv)
     README.write_text(with_results(README.read_text("utf-8")), "utf-8")
-    ARENA.write_text(with_table(ARENA.read_text("utf-8"), "arena", arena_text(RESULTS / "arena.json")), "utf-8")
+    ARENA.write_text(with_arena(ARENA.read_text("utf-8")), "utf-8")
     print(f"wrote the tables of {README.name} and {ARENA.name}")
 
 
