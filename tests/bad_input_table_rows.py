@@ -645,10 +645,19 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "rivals.matching.MatchingLoss": {
         "levels": LEVEL_TENSOR,
         "weighting": good(lambda: rivals.matching.unweighted),
+        "divergence": good(lambda: rivals.matching.reverse_kl),
         "real": good(lambda: half),
         "fake": good(lambda: half),
     },
-    "rivals.matching.matching_loss": {"weighting": good(lambda: rivals.matching.unweighted)},
+    "rivals.matching.matching_loss": {
+        "weighting": good(lambda: rivals.matching.unweighted),
+        "divergence": good(lambda: rivals.matching.reverse_kl),
+    },
+    **{
+        f"rivals.matching.{k}": {"log_ratio": good(lambda: lambda x, t: 0 * t)}
+        for k in ("forward_kl", "jensen_shannon")
+    },
+    "rivals.matching.reverse_kl": {"x": SAMPLES.only(), "t": TIMES.only()},
     "rivals.matching.fake_score_loss": {"levels": LEVEL_TENSOR},
     "rivals.matching.vsd": {
         "levels": LEVEL_TENSOR,

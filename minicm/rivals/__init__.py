@@ -57,9 +57,12 @@ from .jumps import velocity_by_network as velocity_by_network
 from .matching import MatchingLoss as MatchingLoss
 from .matching import by_teacher_error as by_teacher_error
 from .matching import fake_score_loss as fake_score_loss
+from .matching import forward_kl as forward_kl
 from .matching import generate as generate
+from .matching import jensen_shannon as jensen_shannon
 from .matching import matching_loss as matching_loss
 from .matching import on_path as on_path
+from .matching import reverse_kl as reverse_kl
 from .matching import unweighted as unweighted
 from .matching import vsd as vsd
 from .sample_matching import Closeness as Closeness

@@ -1,7 +1,8 @@
 """Distribution matching: samples move down the reverse Kullback-Leibler divergence, seen through noise.
 
 grad_g KL(p_g,t ‖ p_t) = (α²/σ²) (D_fake(x_t) − D_real(x_t)), x_t = α g + σ ε.  D_real is the teacher; D_fake is trained
-on the generator's samples alongside, which `Alternating` does.
+on the generator's samples alongside, which `Alternating` does.  For another divergence, E_g f(p_t/p_g,t), the gradient
+of each sample counts f''(r) r² times, r = p_t/p_g,t at x_t: a dial from seeking modes to covering them.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from ..checks import as_floats, check_alike, check_floats
+from ..checks import as_floats, check_alike, check_floats, check_per_sample
 from ..losses.denoising import velocity_loss
 from ..paths import Path
 from ..shapes import Denoiser, like, of_path, per_sample
@@ -39,6 +40,28 @@ def by_teacher_error(gap: Tensor, real: Tensor, g: Tensor, t: Tensor, path: Path
     return gap / like(scale, gap)
 
 
+PerPoint = Callable[[Tensor, Tensor], Tensor]  # (x_t (B, *S), t (B,)) -> (B,)
+
+
+def reverse_kl(x: Tensor, t: Tensor) -> Tensor:
+    """1 for each sample, (B,): f = −ln r, which seeks modes and needs no ratio."""
+    return torch.ones_like(t)
+
+
+def forward_kl(log_ratio: PerPoint) -> PerPoint:
+    """r for each sample: f = r ln r, which covers all modes, and is loud where the generator has few samples.
+
+    log_ratio: ln p_t(x) − ln p_g,t(x), known, or learnt by a classifier of noised samples.
+    Source: Xu, Nie and Vahdat 2025 (f-distill), its weighting function.
+    """
+    return lambda x, t: log_ratio(x, t).exp()
+
+
+def jensen_shannon(log_ratio: PerPoint) -> PerPoint:
+    """r/(1 + r) for each sample, below 1: f = r ln r − (1 + r) ln((1 + r)/2), between the two.  As `forward_kl`."""
+    return lambda x, t: log_ratio(x, t).sigmoid()
+
+
 def matching_loss(
     g: Tensor,
     eps: Tensor,
@@ -48,18 +71,21 @@ def matching_loss(
     real: Denoiser,
     fake: Denoiser,
     weighting: Weighting = unweighted,
+    divergence: PerPoint = reverse_kl,
 ) -> Tensor:
     """½‖g − sg(g − grad)‖²/d, per sample; (B,), whose gradient is grad · ∂g/∂θ / d.
 
-    g, eps: (B, *S), generated samples with their gradient graph, and noise.  t: (B,).
-    Raises ValueError for shapes that do not fit.
+    g, eps: (B, *S), generated samples with their gradient graph, and noise.  t: (B,).  divergence: how often each
+    sample's gradient counts.  Raises ValueError for shapes that do not fit.
     Source: Yin et al. 2024 (DMD), eq. 7; Wang et al. 2023 (VSD).
     """
     check_alike("eps", eps, "g", g)
     x, real, fake = path.mix(g.detach(), eps, t), of_path("real", real, path), of_path("fake", fake, path)
     with torch.no_grad():
         clean = real(x, t)
-        grad = weighting(fake(x, t) - clean, clean, g, t, path)
+        counts = divergence(x, t)
+        check_per_sample("values of the divergence", counts, g, "g")
+        grad = like(counts, g) * weighting(fake(x, t) - clean, clean, g, t, path)
     return per_sample((g - (g.detach() - grad)) ** 2) / 2 / g[0].numel()
 
 
@@ -102,6 +128,7 @@ class MatchingLoss:
     fake: Denoiser
     levels: Tensor
     weighting: Weighting = unweighted
+    divergence: PerPoint = reverse_kl
 
     def __post_init__(self) -> None:
         on_path(self.levels, self.path)
@@ -111,7 +138,8 @@ class MatchingLoss:
         t = self.path.time_at(self.law(len(x0), generator)).clamp(self.path.t_min, self.path.t_max)
         eps = torch.empty_like(x0).normal_(generator=generator)
         return matching_loss(
-            g, eps, t, path=self.path, real=self.real, fake=self.fake, weighting=self.weighting
+            g, eps, t, path=self.path, real=self.real, fake=self.fake, weighting=self.weighting,
+            divergence=self.divergence,
         )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from minicm.averages import EMA
 from minicm.data import batches
 from minicm.losses import VelocityLoss
 from minicm.nets import MLP
-from minicm.oracles import gaussian
+from minicm.oracles import GaussianMixture, gaussian
 from minicm.paths import VE, TrigFlow
 from minicm.precond import Preconditioned, TrigFlowScaling
 from minicm.rivals import (
@@ -19,9 +19,12 @@ from minicm.rivals import (
     MatchingLoss,
     by_teacher_error,
     fake_score_loss,
+    forward_kl,
     frozen,
     generate,
+    jensen_shannon,
     matching_loss,
+    reverse_kl,
     summed,
     unweighted,
     vsd,
@@ -71,6 +74,67 @@ def test_with_its_weight_it_is_the_gradient_of_the_reverse_divergence(path):
     grad, _ = gradient_for(torch.randn(7, 2), torch.randn(7, 2), t, path, law(M), law(mu), kl)
     expected = path.alpha(t) ** 2 * (mu - M) / ((path.alpha(t) * STD) ** 2 + path.sigma(t) ** 2)
     torch.testing.assert_close(grad, expected[:, None].expand(7, 2))
+
+
+DIVERGENCES = {  # f of E_g f(r), from ln r; and what counts a sample's gradient, made from ln r
+    "reverse": (lambda a: -a, lambda log_ratio: reverse_kl),
+    "forward": (lambda a: a.exp() * a, forward_kl),
+    "Jensen and Shannon": (lambda a: a.exp() * a - (1 + a.exp()) * ((1 + a.exp()) / 2).log(), jensen_shannon),
+}
+
+
+@pytest.mark.parametrize("which", DIVERGENCES)
+@pytest.mark.parametrize("path", PATHS, ids=name)
+def test_the_gradient_of_each_divergence_on_a_line(path, which):
+    """dD/dμ of E_g f(p_t/p_g,t), by a sum over a line: a Gaussian of mean μ that shall match two modes."""
+    f, counting = DIVERGENCES[which]
+    two = GaussianMixture(torch.tensor([[-0.7], [0.5]]), torch.tensor([0.3, 0.2]), torch.tensor([0.3, 0.7]))
+    one = lambda mu: GaussianMixture(mu.reshape(1, 1), torch.tensor([0.5]), torch.ones(1))  # noqa: E731
+    x, mu = torch.linspace(-6, 6, 4001)[:, None], torch.tensor(0.2, requires_grad=True)
+    t = path.time_at(torch.full((len(x),), 0.4))
+    log_p = lambda x, t: two.log_prob(x, t, path)  # noqa: E731
+    log_g = lambda x, t: one(mu).log_prob(x, t, path)  # noqa: E731
+    mass = log_g(x, t).exp() * (x[1] - x[0])
+    (expected,) = torch.autograd.grad((mass * f(log_p(x, t) - log_g(x, t))).sum(), mu)
+
+    g, fake = (x / path.alpha(t)[:, None]).requires_grad_(True), one(mu.detach()).denoiser(path)
+    values = matching_loss(
+        g, torch.zeros_like(g), t, path=path, real=two.denoiser(path), fake=fake,
+        weighting=lambda gap, real, g, t, path: gap / path.nsr(t).square()[:, None],
+        divergence=counting(lambda x, t: log_p(x, t) - log_g(x, t)),
+    )  # fmt: skip
+    grad = torch.autograd.grad(values.sum(), g)[0][:, 0]
+    torch.testing.assert_close((mass.detach() * grad).sum(), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_forward_divergence_covers_two_modes_and_the_reverse_one_seeks_one():
+    """A Gaussian with exact scores: forward it takes mean and std of the data, reverse those of one mode."""
+    path, ends = TrigFlow(), {}
+    two = GaussianMixture(torch.tensor([[-0.8], [0.8]]), torch.tensor([0.2, 0.2]), torch.tensor([0.5, 0.5]))
+    z = torch.distributions.Normal(0.0, 1.0).icdf((torch.arange(400) + 0.5) / 400)[:, None]  # a Gaussian's quantiles
+    t = path.time_at(torch.full((len(z),), 1e-2))
+    for which in ("reverse", "forward"):
+        mean, log_std = (torch.tensor([v], requires_grad=True) for v in (0.3, -1.0))
+        optimizer = torch.optim.Adam([mean, log_std], 0.02)
+        for _ in range(400):
+            law = GaussianMixture(mean.detach().reshape(1, 1), log_std.detach().exp(), torch.ones(1))
+            log_ratio = lambda x, t: two.log_prob(x, t, path) - law.log_prob(x, t, path)  # noqa: B023, E731
+            optimizer.zero_grad()
+            matching_loss(
+                mean + log_std.exp() * z, torch.zeros_like(z), t, path=path, real=two.denoiser(path),
+                fake=law.denoiser(path), divergence=DIVERGENCES[which][1](log_ratio),
+            ).mean().backward()  # fmt: skip
+            optimizer.step()
+        ends[which] = mean.item(), log_std.exp().item()
+    assert ends["reverse"] == pytest.approx((0.8, 0.2), abs=0.05), ends
+    assert ends["forward"] == pytest.approx((0.0, math.sqrt(0.8**2 + 0.2**2)), abs=0.05), ends
+
+
+def test_a_divergence_that_does_not_count_each_sample_is_refused():
+    half = lambda x, t: x / 2  # noqa: E731
+    with pytest.raises(ValueError, match="values of the divergence"):
+        matching_loss(torch.ones(3, 2), torch.ones(3, 2), torch.full((3,), 0.5), path=TrigFlow(), real=half, fake=half,
+                      divergence=lambda x, t: x)  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", SHAPES)
