@@ -353,6 +353,7 @@ OVERRIDES: dict[str, dict[str, Role]] = {
     "plotting.points.image_grid": {
         **PLOT,
         "images": IMAGES,
+        "labels": Role(lambda: (), values("shape", ["a"] * 9)),
         "value_range": Role(
             lambda: (-1.0, 1.0),
             values("order", (0.0, 0.0)) + values("NaN", (NAN, 1.0)) + values("shape", (1.0,)),

@@ -52,12 +52,14 @@ def image_grid(
     columns: int = 8,
     value_range: tuple[float, float] = (-1.0, 1.0),
     title: str = "",
+    labels: Sequence[str] = (),
 ) -> Axes:
     """Axes with the images (B, C, H, W), C = 1 (grey) or 3 (RGB), row by row, one pixel of white between them.
 
     What it shows: samples that are images.
     value_range: the values drawn as black and as white; what lies outside is cut off.
-    Raises ValueError for another shape, for NaN, or for columns < 1.
+    labels: what each row is, written at its left; none, or one for each.
+    Raises ValueError for another shape, for NaN, for columns < 1, or for another number of labels.
     """
     pixels = numbers(images, (None, None, None, None), "images")
     if pixels.shape[1] not in (1, 3):
@@ -65,12 +67,17 @@ def image_grid(
     check_count("columns", columns)
     if len(value_range) != 2 or not abs(value_range[1] - value_range[0]) > 0:  # (1, 0) draws ink as black
         raise ValueError(f"expected value_range as two different numbers, got {value_range}")
+    height, rows = pixels.shape[2], math.ceil(len(pixels) / columns)
+    if len(labels) not in (0, rows):
+        raise ValueError(f"expected labels for all of {rows} rows or none, got {len(labels)}")
     low, high = value_range
     tiles = _tile(((pixels - low) / (high - low)).clip(0, 1), min(columns, len(pixels)))
     ax = axes_or_new(ax, (tiles.shape[1] / tiles.shape[0] * 2.4 + 0.1, 2.6))
     ax.imshow(tiles.repeat(3, axis=2) if tiles.shape[2] == 1 else tiles, interpolation="nearest")
     ax.set_title(title)
     ax.set_axis_off()
+    for row, label in enumerate(labels):
+        ax.text(-2, row * (height + 1) + (height - 1) / 2, label, ha="right", va="center", fontsize=8)
     return ax
 
 

@@ -178,6 +178,12 @@ def test_image_grid_places_each_image():
     assert (tiles[4] == 1).all() and (tiles[:, 6] == 1).all() and (tiles[5:, 14:] == 1).all()
 
 
+def test_image_grid_says_what_each_row_is_at_its_middle():
+    texts = image_grid(torch.zeros(5, 1, 3, 7), columns=3, labels=["data", "samples"]).texts
+    assert [(text.get_text(), text.get_position()[1]) for text in texts] == [("data", 1), ("samples", 5)]
+    assert all(text.get_ha() == "right" and text.get_position()[0] < -0.5 for text in texts)
+
+
 def test_image_grid_maps_the_range_to_black_and_white_and_cuts_off():
     images = torch.tensor([0.0, 16.0, 8.0, -5.0]).reshape(4, 1, 1, 1)
     tiles = np.asarray(image_grid(images, value_range=(0, 16)).images[0].get_array())
@@ -463,6 +469,7 @@ BAD = {
     "error, NaN": (lambda: error_heat(lambda x, t: x * math.nan, nearest_mode, 1.0, num=3), "finite values"),
     "images, points": (lambda: image_grid(MODES), "images of shape"),
     "images, two channels": (lambda: image_grid(torch.zeros(1, 2, 3, 3)), "1 or 3 channels"),
+    "images, labels": (lambda: image_grid(torch.zeros(4, 1, 3, 3), columns=2, labels=["a"]), "all of 2 rows or none"),
     "images, no columns": (lambda: image_grid(torch.zeros(1, 1, 3, 3), columns=0), "columns >= 1"),
     "filmstrip, nothing": (lambda: filmstrip([]), "expected sets"),
     "filmstrip, titles": (lambda: filmstrip([MODES], ["a", "b"]), "titles"),
